@@ -92,7 +92,7 @@ static inline float nb_e8m0_decode(uint8_t byte)
     return nb_f32_from_bits(byte == 0 ? 0x00400000u : (uint32_t)byte << 23);
 }
 
-// The power of two not below... x must be positive and finite: the exponent is rounded up, saturating at 2^127.
+// The smallest power of two not below `x` (positive, finite), at least 2^-127, saturating at 2^127.
 static inline uint8_t nb_e8m0_encode_up(float x)
 {
     uint32_t bits = nb_f32_bits(x);

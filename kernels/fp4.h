@@ -16,9 +16,11 @@ static inline int nb_e2m1_twice(uint8_t code)
     return twice[code & 15];
 }
 
+// Code 8 is -0: encoding a decoded value gives the code back.
 static inline float nb_e2m1_decode(uint8_t code)
 {
-    return 0.5f * (float)nb_e2m1_twice(code);
+    static const float value[16] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6};
+    return value[code & 15];
 }
 
 // Nearest magnitude, ties to the even code, saturating at 6; the sign bit of `x` is kept also when the magnitude is 0.
