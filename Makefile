@@ -1,78 +1,205 @@
 # SPDX-License-Identifier: Apache-2.0
-# nibble's build. `make help` lists the targets.
+# nibble's build. `make help` lists the targets; the variables below can be set on the command line.
 
-BUILD   ?= build
-PREFIX  ?= /usr/local
-CC      ?= gcc
-VERSION := $(shell sed -n 's/^\#define NB_VERSION "\(.*\)"/\1/p' runtime/nibble.h)
-OPT     ?= -O3 -g
+BUILD    ?= build
+PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
+OPT      ?= -O3 -g
 SANITIZE ?=
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Werror
+WERROR   ?= -Werror
+JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+# ---- flags -------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla $(WERROR)
 # No contraction: a fused multiply-add happens only where the source says fma, so every ISA rounds alike.
-CFLAGS  := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) -fPIC -fvisibility=hidden -ffp-contract=off -fno-math-errno \
-           -fno-trapping-math -I. $(SANITIZE) $(EXTRA_CFLAGS)
-DEPFLAGS = -MMD -MP
+FLOAT := -ffp-contract=off -fno-math-errno -fno-trapping-math
+FLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(FLOAT) -fPIC -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -I. \
+         $(SANITIZE) $(EXTRA_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) $(SANITIZE) $(LDFLAGS) -Wl,-z,relro,-z,now
 
-ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
-
-# ISA flags, one line an ISA: every kernels/cpu/*_<isa>.c is compiled with them.
+# One line an ISA: every kernels/cpu/*_ISA.c is compiled with its flags, on the architecture that has it.
 FLAGS_scalar :=
+FLAGS_avx2   := -mavx2 -mfma -mf16c
 FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx2 -mfma -mf16c
-ISAS := scalar
-ifeq ($(ARCH),x86_64)
-ISAS += avx512
-endif
+FLAGS_neon   := -march=armv8.2-a+dotprod+fp16
+FLAGS_i8mm   := -march=armv8.2-a+dotprod+fp16+i8mm+bf16
+ISAS_x86_64  := scalar avx2 avx512
+ISAS_aarch64 := scalar neon i8mm
+ISAS_ALL     := scalar avx2 avx512 neon i8mm
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)
+ISAS := $(or $(ISAS_$(ARCH)),scalar)
 
-LIB_PKGS := jansson libpcre2-8 libutf8proc libcrypto
-LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
-APP_LIBS := $(shell pkg-config --libs libedit)
-ifeq ($(SANITIZE),)
-APP_LIBS += -lmimalloc
-endif
+# Lazy, so that `make deps` and `make help` work before the libraries are there.
+LIB_PKGS = jansson libpcre2-8 libutf8proc libcrypto
+LIB_LIBS = $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
+APP_LIBS = $(shell pkg-config --libs libedit)
+# The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
+MALLOC_LIBS = $(if $(SANITIZE),,-Wl,--push-state,--no-as-needed -lmimalloc -Wl,--pop-state)
 
-KERNEL_ISA_SRC := $(foreach isa,$(ISAS),$(wildcard kernels/cpu/*_$(isa).c))
-KERNEL_SRC := $(wildcard kernels/*.c) $(filter-out $(foreach i,scalar avx2 avx512 neon i8mm,kernels/cpu/%_$(i).c),$(wildcard kernels/cpu/*.c)) $(KERNEL_ISA_SRC)
-LIB_SRC := $(wildcard platform/*.c) $(KERNEL_SRC) $(wildcard runtime/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+# ---- files -------------------------------------------------------------------------------------------------------
 
-COMMON_SRC := $(wildcard apps/common/*.c)
-NIBBLE_SRC := $(filter-out apps/qat/% apps/common/% apps/example/%,$(wildcard apps/*/*.c)) $(COMMON_SRC)
-QAT_SRC    := $(wildcard apps/qat/*.c) $(COMMON_SRC)
+OTHER_ISA_SRC := $(foreach isa,$(filter-out $(ISAS),$(ISAS_ALL)),$(wildcard kernels/cpu/*_$(isa).c))
+LIB_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard platform/*.c kernels/*.c kernels/cpu/*.c runtime/*.c))
+APP_SRC := $(filter-out apps/qat/% apps/example/%,$(wildcard apps/*/*.c))
+QAT_SRC := $(wildcard apps/qat/*.c apps/common/*.c kernels/grad/*.c)
+TEST_SRC := $(filter-out tests/fuzz/%,$(wildcard tests/*/test_*.c tests/*/*/test_*.c))
+SUPPORT_SRC := $(wildcard tests/support/*.c tests/oracle/*.c)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FORMATTED := $(wildcard $(addsuffix /*.[ch],platform kernels kernels/* runtime apps/* tests tests/* tests/*/*))
 
-TEST_SRC := $(wildcard tests/platform/test_*.c tests/kernels/test_*.c tests/kernels/cpu/test_*.c tests/runtime/test_*.c tests/apps/test_*.c)
-TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c tests/oracle/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+# Everything of the programs but their mains, for the tests of apps.
+PARTS := $(call objects,$(filter-out %_main.c,$(sort $(APP_SRC) $(QAT_SRC))))
+
+LIB := $(BUILD)/libnibble.a
+SO  := $(BUILD)/libnibble.so
+VERSION := $(shell sed -n 's/^\#define NB_VERSION "\(.*\)"/\1/p' runtime/nibble.h)
+ABI := 0
+PROGRAMS := $(if $(APP_SRC),$(BUILD)/nibble) $(if $(filter apps/%_main.c,$(QAT_SRC)),$(BUILD)/nibble-qat)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
+REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
+GATES := $(sort $(wildcard tests/gates/check_*.sh))
 
-all: $(BUILD)/libnibble.a $(BUILD)/nibble $(BUILD)/nibble-qat
+all: $(LIB) $(SO) $(PROGRAMS) ## library and programs, into $(BUILD)/
+
+# ---- rules -------------------------------------------------------------------------------------------------------
+
+# Text that changes when a command line or a list of files changes; what it decides depends on it.
+define STAMP_TEXT
+$(shell $(CC) --version 2>/dev/null | head -n 1)
+$(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
+$(LINK) $(LIB_LIBS) $(APP_LIBS) $(MALLOC_LIBS)
+$(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
+endef
+$(BUILD)/stamp: FORCE
+	@pkg-config --exists $(LIB_PKGS) libedit || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
+	$(shell mkdir -p $(@D))$(file >$@.new,$(STAMP_TEXT))
+	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 
 define isa_rule
-$(BUILD)/kernels/cpu/%_$(1).o: CFLAGS += $$(FLAGS_$(1))
+$(BUILD)/kernels/cpu/%_$(1).o: FLAGS += $$(FLAGS_$(1))
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+# The fuzzer's entry point has no header.
+$(BUILD)/tests/fuzz/%.o: FLAGS += -Wno-missing-prototypes
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/%.o: %.c Makefile $(BUILD)/stamp
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(DEPFLAGS) -c $< -o $@
+	$(CC) $(FLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/libnibble.a: $(LIB_OBJ)
+$(LIB): $(call objects,$(LIB_SRC)) $(BUILD)/stamp
 	@rm -f $@
-	ar rcs $@ $^
+	ar rcsD $@ $(filter %.o,$^)
 
-$(BUILD)/nibble: $(NIBBLE_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libnibble.a
-	$(CC) $(SANITIZE) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+$(SO): $(call objects,$(LIB_SRC)) $(BUILD)/stamp
+	$(LINK) -shared -Wl,-soname,libnibble.so.$(ABI) $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(LIB_LIBS)
 
-$(BUILD)/nibble-qat: $(QAT_SRC:%.c=$(BUILD)/%.o) $(BUILD)/libnibble.a
-	$(CC) $(SANITIZE) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+$(BUILD)/libparts.a: $(PARTS) $(BUILD)/stamp
+	@rm -f $@
+	ar rcsD $@ $(filter %.o,$^)
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TEST_SUPPORT) $(BUILD)/libnibble.a
-	$(CC) $(SANITIZE) -o $@ $^ $(LIB_LIBS) -lcmocka
+$(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB)
+	$(LINK) -o $@ $^ $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
 
-tests: $(TEST_BIN)
+$(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB)
+	$(LINK) -o $@ $^ $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Tests and fuzz targets.
+FOR_TESTS := $(call objects,$(SUPPORT_SRC)) $(BUILD)/libparts.a $(LIB)
+$(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
+	$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
 
-clean:
-	rm -rf $(BUILD)
+$(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
+	$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
-.PHONY: all tests clean
+$(FUZZ_BIN): %: %.o $(FOR_TESTS)
+	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+
+-include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
+           tests/fuzz/replay_main.c)))
+
+# ---- use ---------------------------------------------------------------------------------------------------------
+
+# A second make, because the libraries may only now be there; parallel unless the caller chose.
+AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
+MODEL := apps/tutor/model
+Q ?= Tom has 23 apples. He buys 19 more and then gives 8 to Anna. How many apples does Tom have?
+export Q
+
+deps: ## install the missing packages (apt, with sudo where needed)
+	@tests/deps.sh
+
+run: deps ## build, and answer a question with the bundled 4-bit model; Q="What is 347 + 285?"
+	@$(AGAIN) --silent all
+	@$(BUILD)/nibble run $(MODEL) -p "$$Q"
+
+bench: all ## measure speed with the bundled model
+	$(BUILD)/nibble bench $(MODEL)
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+RUN_TESTS = BUILD=$(BUILD) CC="$(CC)" JOBS=$(JOBS) tests/run.sh
+
+test: deps ## everything: gates, unit tests, fuzz corpora, shell tests
+	@$(AGAIN) all tests
+	@$(RUN_TESTS) $(GATES) $(wildcard tests/gates/test_*.sh) $(TEST_BIN) $(REPLAY_BIN) \
+	    $(sort $(wildcard tests/apps/*.sh)) $(TEST_EXTRA)
+
+tests: $(TEST_BIN) $(REPLAY_BIN)
+
+unit: all tests ## unit tests and fuzz corpora only
+	@$(RUN_TESTS) $(TEST_BIN) $(REPLAY_BIN)
+
+check: all ## all gates; one alone: make check-layers
+	@$(RUN_TESTS) $(GATES)
+
+$(GATES:tests/gates/check_%.sh=check-%): check-%: all
+	@BUILD=$(BUILD) CC="$(CC)" tests/gates/check_$*.sh
+
+# Runs of their own, each in a build directory of its own.
+asan: ## unit tests with the address and undefined-behaviour sanitizers
+	@$(AGAIN) BUILD=$(BUILD)-asan OPT="-O1 -g" unit \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
+tsan: ## unit tests with the thread sanitizer
+	@$(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" unit
+
+FUZZ_SECONDS ?= 60
+fuzz: ## each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
+	@$(AGAIN) CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" fuzz-run \
+	    SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
+fuzz-run: $(FUZZ_BIN)
+	@BUILD=$(BUILD) tests/fuzz/fuzz.sh $(FUZZ_SECONDS) $(FUZZ_BIN)
+
+fuzz-replay: $(REPLAY_BIN) ## every corpus file through its fuzz target once
+	@$(RUN_TESTS) $(REPLAY_BIN)
+
+format: ## clang-format every source file
+	clang-format -i $(FORMATTED)
+
+# ---- install -----------------------------------------------------------------------------------------------------
+
+install: all ## programs, library, header, manual pages, completion, model; PREFIX, LIBDIR, DESTDIR
+	@BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) ABI=$(ABI) tests/install.sh install
+
+uninstall: ## what install put there
+	@BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) ABI=$(ABI) tests/install.sh uninstall
+
+clean: ## remove the build directories
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-clang
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@echo "Variables: CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS Q"
+
+FORCE:
+.PHONY: all deps run bench test tests unit check asan tsan fuzz fuzz-run fuzz-replay format install uninstall clean help FORCE
+.PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:
+.DELETE_ON_ERROR:
