@@ -29,8 +29,8 @@ static inline uint8_t nb_e2m1_encode(float x)
 {
     float a = __builtin_fabsf(x);
     // Each exact bound goes to the even neighbour, so the comparison alternates between > and >=.
-    uint8_t magnitude = (uint8_t)((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) +
-                                  (a > 5.0f));
+    uint8_t magnitude =
+        (uint8_t)((a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + (a > 2.5f) + (a >= 3.5f) + (a > 5.0f));
     return (uint8_t)(magnitude | (__builtin_signbit(x) ? 8 : 0));
 }
 

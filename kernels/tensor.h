@@ -17,12 +17,12 @@ typedef enum nb_format {
 typedef struct nb_weight {
     nb_format format;
     uint32_t n_rows;
-    uint32_t n_cols;          // NVFP4: a multiple of 16
-    const uint8_t *data;      // NVFP4: n_rows * n_cols / 2 bytes; else n_rows * n_cols elements
-    const uint8_t *scales;    // NVFP4: [n_rows, n_cols / 16] E4M3 bytes, else NULL
-    float global_scale;       // NVFP4: g_w (weight_scale_2), else 1
-    float input_scale;        // NVFP4: g of static activations (input_scale), 0 when the checkpoint has none
-    const float *bias;        // [n_rows] or NULL
+    uint32_t n_cols;       // NVFP4: a multiple of 16
+    const uint8_t *data;   // NVFP4: n_rows * n_cols / 2 bytes; else n_rows * n_cols elements
+    const uint8_t *scales; // NVFP4: [n_rows, n_cols / 16] E4M3 bytes, else NULL
+    float global_scale;    // NVFP4: g_w (weight_scale_2), else 1
+    float input_scale;     // NVFP4: g of static activations (input_scale), 0 when the checkpoint has none
+    const float *bias;     // [n_rows] or NULL
 } nb_weight;
 
 #endif

@@ -9,9 +9,9 @@
 
 #include "platform/status.h"
 
-#define NB_MUST_USE __attribute__((warn_unused_result))
+#define NB_MUST_USE                        __attribute__((warn_unused_result))
 #define NB_PRINTF(format_index, first_arg) __attribute__((format(printf, format_index, first_arg)))
-#define NB_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define NB_COUNT(array)                    (sizeof(array) / sizeof((array)[0]))
 
 // An assertion is for our own mistakes; outside input gets a status. Active unless NB_NO_ASSERT is defined.
 #ifdef NB_NO_ASSERT
@@ -22,15 +22,15 @@
 _Noreturn void nb_assert_failed(const char *condition, const char *file, int line);
 
 // Records `status` and the formatted text in `error` (may be NULL; the first error wins) and returns `status`.
-// Text: "what; expected ..., found ...; try ...". Bytes below 0x20 and invalid UTF-8 become '?', so a hostile name cannot
-// reach a terminal.
+// Text: "what; expected ..., found ...; try ...". Bytes below 0x20 and invalid UTF-8 become '?', so a hostile name
+// cannot reach a terminal.
 nb_status nb_error_set(nb_error *error, nb_status status, const char *format, ...) NB_PRINTF(3, 4);
 
-#define NB_TRY(expression)                         \
-    do {                                           \
-        nb_status nb_try_status_ = (expression);   \
-        if (nb_try_status_ != NB_OK)               \
-            return nb_try_status_;                 \
+#define NB_TRY(expression)                                                                                             \
+    do {                                                                                                               \
+        nb_status nb_try_status_ = (expression);                                                                       \
+        if (nb_try_status_ != NB_OK)                                                                                   \
+            return nb_try_status_;                                                                                     \
     } while (0)
 
 static inline size_t nb_align_up(size_t value, size_t alignment) // alignment: a power of two

@@ -7,34 +7,35 @@
 #include "kernels/tensor.h"
 #include "runtime/config.h"
 
-// Shapes in brackets; letters as in runtime/config.h. Float tables (norms, biases, shifts) are f32 copies in host memory.
+// Shapes in brackets; letters as in runtime/config.h. Float tables (norms, biases, shifts) are f32 copies in host
+// memory.
 typedef struct nb_layer {
-    const float *attention_norm; // [D]
-    nb_weight q, k, v;           // [H*E, D], [G*E, D], [G*E, D]
+    const float *attention_norm;  // [D]
+    nb_weight q, k, v;            // [H*E, D], [G*E, D], [G*E, D]
     const float *q_norm, *k_norm; // [E] each or NULL (Qwen3)
-    const float *k_shift;        // [G, E] or NULL: subtracted from keys after RoPE
-    nb_weight o;                 // [D, H*E]
-    const float *mlp_norm;       // [D]
-    nb_weight gate, up;          // [F, D]
-    nb_weight down;              // [D, F]
-    float k_scale, v_scale;      // g of an E2M1 cache: as declared for an FP4 cache, else 1
+    const float *k_shift;         // [G, E] or NULL: subtracted from keys after RoPE
+    nb_weight o;                  // [D, H*E]
+    const float *mlp_norm;        // [D]
+    nb_weight gate, up;           // [F, D]
+    nb_weight down;               // [D, F]
+    float k_scale, v_scale;       // g of an E2M1 cache: as declared for an FP4 cache, else 1
 } nb_layer;
 
 typedef struct nb_model {
     nb_config config;
-    const char *family;          // name of the family table
-    const char *format;          // "bf16", "f16", "f32", "nvfp4-modelopt", "nvfp4-compressed-tensors"
-    nb_weight embedding;         // [V, D], plain format
-    nb_weight head;              // [V, D]; the embedding itself when tied
-    const float *final_norm;     // [D]
-    nb_layer *layers;            // [L]
-    bool is_quantised;           // the linears are NVFP4
+    const char *family;      // name of the family table
+    const char *format;      // "bf16", "f16", "f32", "nvfp4-modelopt", "nvfp4-compressed-tensors"
+    nb_weight embedding;     // [V, D], plain format
+    nb_weight head;          // [V, D]; the embedding itself when tied
+    const float *final_norm; // [D]
+    nb_layer *layers;        // [L]
+    bool is_quantised;       // the linears are NVFP4
     bool has_key_shift;
-    bool is_resident;            // weights were copied once; the files are closed
+    bool is_resident; // weights were copied once; the files are closed
     uint64_t n_parameters;
-    uint64_t weight_bytes;           // as stored
-    uint64_t weight_bytes_per_token; // linears and head, plus one embedding row
-    uint64_t host_bytes;             // f32 tables
+    uint64_t weight_bytes;            // as stored
+    uint64_t weight_bytes_per_token;  // linears and head, plus one embedding row
+    uint64_t host_bytes;              // f32 tables
     struct nb_model_storage *storage; // maps or the resident copy, and the tables
 } nb_model;
 

@@ -28,14 +28,14 @@
 extern "C" {
 #endif
 
-#define NB_API __attribute__((visibility("default")))
+#define NB_API     __attribute__((visibility("default")))
 #define NB_CHECKED __attribute__((warn_unused_result))
 
 #define NB_VERSION "0.1.0"
 
 // ---- version and status ----------------------------------------------------------------------------------------
 
-NB_API const char *nb_version(void);                    // "0.1.0", static
+NB_API const char *nb_version(void); // "0.1.0", static
 
 // ---- text: tokenizer and chat template -------------------------------------------------------------------------
 
@@ -47,11 +47,11 @@ NB_CHECKED NB_API nb_status nb_text_open(nb_text **text, const char *directory, 
 NB_API void nb_text_close(nb_text *text);
 
 typedef struct nb_text_info {
-    uint32_t n_tokens;         // ids are below this
-    int32_t bos_id;            // -1: none
-    int32_t think_open_id;     // the single token <think>, -1: none
-    int32_t think_close_id;    // </think>
-    const int32_t *stop_ids;   // ids that end an answer (eos of config and generation_config); lives with the text
+    uint32_t n_tokens;       // ids are below this
+    int32_t bos_id;          // -1: none
+    int32_t think_open_id;   // the single token <think>, -1: none
+    int32_t think_close_id;  // </think>
+    const int32_t *stop_ids; // ids that end an answer (eos of config and generation_config); lives with the text
     uint32_t n_stop_ids;
     bool has_chat_template;
 } nb_text_info;
@@ -101,26 +101,26 @@ NB_CHECKED NB_API nb_status nb_chat_render(const nb_text *text, const char *mess
 typedef struct nb_stream nb_stream;
 
 typedef struct nb_stream_options {
-    bool split_reasoning;       // <think> ... </think> is reported as reasoning, the tags themselves are dropped
-    bool in_reasoning;          // the answer starts inside reasoning (nb_chat_encode's opens_reasoning)
-    bool skip_special;          // special tokens give no text
-    const char *const *stops;   // strings that end the answer (copied); the match itself gives no text
+    bool split_reasoning;     // <think> ... </think> is reported as reasoning, the tags themselves are dropped
+    bool in_reasoning;        // the answer starts inside reasoning (nb_chat_encode's opens_reasoning)
+    bool skip_special;        // special tokens give no text
+    const char *const *stops; // strings that end the answer (copied); the match itself gives no text
     uint32_t n_stops;
 } nb_stream_options;
 
 typedef struct nb_piece {
-    const char *text;        // whole UTF-8 characters, zero-terminated, valid until the next call on the stream
-    size_t bytes;            // may be 0: the text is held back (half a character, half a tag, half a stop string)
-    const char *reasoning;   // likewise, for text inside <think>
+    const char *text;      // whole UTF-8 characters, zero-terminated, valid until the next call on the stream
+    size_t bytes;          // may be 0: the text is held back (half a character, half a tag, half a stop string)
+    const char *reasoning; // likewise, for text inside <think>
     size_t reasoning_bytes;
-    bool stopped;            // a stop string was completed; further pushes give nothing
+    bool stopped; // a stop string was completed; further pushes give nothing
 } nb_piece;
 
 NB_CHECKED NB_API nb_status nb_stream_create(nb_stream **stream, const nb_text *text, const nb_stream_options *options,
                                              nb_error *error);
 NB_API void nb_stream_free(nb_stream *stream);
 NB_API void nb_stream_push(nb_stream *stream, int32_t id, nb_piece *piece); // cannot fail, never allocates
-NB_API void nb_stream_flush(nb_stream *stream, nb_piece *piece);           // what was held back; then the stream is new
+NB_API void nb_stream_flush(nb_stream *stream, nb_piece *piece); // what was held back; then the stream is new
 
 // ---- engine --------------------------------------------------------------------------------------------------------
 
@@ -134,10 +134,10 @@ typedef enum nb_kv { NB_KV_DEFAULT, NB_KV_E1M2, NB_KV_E2M1, NB_KV_BF16, NB_KV_F3
 typedef void (*nb_progress_fn)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
 typedef struct nb_engine_options {
-    uint32_t n_threads;  // 0: one per physical core
-    const char *isa;     // NULL: the best this CPU has; else "scalar", "avx2", "avx512", "neon", "i8mm"
-    nb_weights weights;  // AUTO: mapped
-    nb_act act;          // DEFAULT: nvfp4 for an NVFP4 checkpoint, none for a plain one
+    uint32_t n_threads;         // 0: one per physical core
+    const char *isa;            // NULL: the best this CPU has; else "scalar", "avx2", "avx512", "neon", "i8mm"
+    nb_weights weights;         // AUTO: mapped
+    nb_act act;                 // DEFAULT: nvfp4 for an NVFP4 checkpoint, none for a plain one
     nb_progress_fn on_progress; // may be NULL
     void *progress_user;
 } nb_engine_options;
@@ -155,15 +155,15 @@ NB_CHECKED NB_API nb_status nb_engine_open_shape(nb_engine **engine, const char 
 NB_API void nb_engine_close(nb_engine *engine); // all its sessions must be freed before
 
 typedef struct nb_engine_info {
-    const char *family;      // "qwen2", "llama", "qwen3"
-    const char *format;      // "bf16", "f16", "f32", "nvfp4-modelopt", "nvfp4-compressed-tensors"
-    const char *ops;         // the op table built: "scalar", "avx512", ...
-    nb_weights weights;      // the policy in force (never AUTO)
-    nb_act act;              // in force (never DEFAULT)
-    nb_kv kv_default;        // what NB_KV_DEFAULT means for this checkpoint
+    const char *family; // "qwen2", "llama", "qwen3"
+    const char *format; // "bf16", "f16", "f32", "nvfp4-modelopt", "nvfp4-compressed-tensors"
+    const char *ops;    // the op table built: "scalar", "avx512", ...
+    nb_weights weights; // the policy in force (never AUTO)
+    nb_act act;         // in force (never DEFAULT)
+    nb_kv kv_default;   // what NB_KV_DEFAULT means for this checkpoint
     uint32_t n_threads;
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, hidden_size, ffn_size, vocab_size;
-    uint32_t max_positions;  // the model's own limit
+    uint32_t max_positions; // the model's own limit
     bool has_key_shift;
     uint64_t n_parameters;
     uint64_t weight_bytes;           // all weights as stored
@@ -177,24 +177,24 @@ NB_API void nb_engine_info_get(const nb_engine *engine, nb_engine_info *info); /
 typedef struct nb_session nb_session;
 
 typedef struct nb_session_options {
-    uint32_t n_ctx;          // KV ring capacity in tokens; 0: min(max_positions, 8192)
-    uint32_t n_sinks;        // pinned first tokens; default 4
-    nb_kv kv;                // default NB_KV_DEFAULT
-    uint32_t n_chunk;        // tokens of one prefill pass; default 128. Results do not depend on it
-    uint32_t n_logit_rows;   // rows of logits computed at a time for nb_logits_fn; default 1, 16 suits scoring
+    uint32_t n_ctx;        // KV ring capacity in tokens; 0: min(max_positions, 8192)
+    uint32_t n_sinks;      // pinned first tokens; default 4
+    nb_kv kv;              // default NB_KV_DEFAULT
+    uint32_t n_chunk;      // tokens of one prefill pass; default 128. Results do not depend on it
+    uint32_t n_logit_rows; // rows of logits computed at a time for nb_logits_fn; default 1, 16 suits scoring
 } nb_session_options;
 NB_API nb_session_options nb_session_defaults(void);
 
 // Bytes by memory class (docs/ARCHITECTURE.md). Equation: total = weights_resident + host + cache + scratch + exchange.
 typedef struct nb_plan {
-    uint64_t weights_mapped;   // read in place from the files; not counted in the total
+    uint64_t weights_mapped; // read in place from the files; not counted in the total
     uint64_t weights_resident;
-    uint64_t host;             // tables: norms, biases, vocabulary, positions
-    uint64_t cache;            // KV ring
-    uint64_t scratch;          // activations of one pass
-    uint64_t exchange;         // ids and logits
+    uint64_t host;     // tables: norms, biases, vocabulary, positions
+    uint64_t cache;    // KV ring
+    uint64_t scratch;  // activations of one pass
+    uint64_t exchange; // ids and logits
     uint64_t total;
-    uint64_t available;        // MemAvailable less the floor that is left to the rest of the machine
+    uint64_t available; // MemAvailable less the floor that is left to the rest of the machine
     uint32_t n_ctx;
     uint64_t kv_bytes_per_token;
 } nb_plan;
@@ -233,8 +233,8 @@ NB_CHECKED NB_API nb_status nb_batch_append(nb_session *const *sessions, const i
 NB_CHECKED NB_API nb_status nb_session_rewind(nb_session *session, size_t n_ids, nb_error *error);
 
 NB_API size_t nb_session_length(const nb_session *session);
-NB_API const int32_t *nb_session_ids(const nb_session *session);    // the timeline; valid until the next call
-NB_API const float *nb_session_logits(const nb_session *session);   // [vocab_size] of the last token, or NULL
+NB_API const int32_t *nb_session_ids(const nb_session *session);  // the timeline; valid until the next call
+NB_API const float *nb_session_logits(const nb_session *session); // [vocab_size] of the last token, or NULL
 NB_API void nb_session_cancel(nb_session *session); // from any thread or a signal handler: stop the running call soon
 
 // ---- sampling ------------------------------------------------------------------------------------------------------
@@ -276,11 +276,11 @@ typedef struct nb_listing nb_listing;
 
 typedef struct nb_tensor_info {
     const char *name;
-    const char *dtype;      // as in the file: "BF16", "F8_E4M3", "U8", ...
+    const char *dtype; // as in the file: "BF16", "F8_E4M3", "U8", ...
     uint32_t rank;
     uint64_t shape[8];
-    const char *file;       // name of the shard
-    uint64_t begin, end;    // absolute byte range in the file
+    const char *file;    // name of the shard
+    uint64_t begin, end; // absolute byte range in the file
 } nb_tensor_info;
 
 // The tensors of a model directory or of one .safetensors file, with every rule of the format checked.
@@ -290,14 +290,14 @@ NB_API void nb_listing_get(const nb_listing *listing, size_t index, nb_tensor_in
 NB_API void nb_listing_close(nb_listing *listing);
 
 typedef struct nb_machine {
-    char cpu[96];               // model name
-    char isas[96];              // op tables this CPU can run, best last: "scalar avx512"
-    uint32_t n_cores;           // physical
-    uint32_t n_threads;         // logical, allowed for this process
+    char cpu[96];       // model name
+    char isas[96];      // op tables this CPU can run, best last: "scalar avx512"
+    uint32_t n_cores;   // physical
+    uint32_t n_threads; // logical, allowed for this process
     uint64_t memory_total, memory_available, page_cache;
     uint64_t l1d_bytes, l2_bytes, l3_bytes;
     uint64_t page_bytes, huge_page_bytes;
-    char gpu[96];               // "" when none
+    char gpu[96]; // "" when none
 } nb_machine;
 NB_API void nb_machine_probe(nb_machine *machine);
 // Reads a large buffer with n threads for about `seconds`; returns bytes a second, 0 when memory is short.
