@@ -135,6 +135,7 @@ deps: ## install the missing packages (apt, with sudo where needed)
 	@tests/deps.sh
 
 run: deps ## build, and answer a question with the bundled 4-bit model; Q="What is 347 + 285?"
+	@[ -x $(BUILD)/nibble ] || echo "nibble: building, this takes a minute" >&2
 	@$(AGAIN) --silent all
 	@$(BUILD)/nibble run $(MODEL) -p "$$Q"
 
@@ -143,7 +144,8 @@ bench: all ## measure speed with the bundled model
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 
-RUN_TESTS = BUILD=$(BUILD) CC="$(CC)" JOBS=$(JOBS) tests/run.sh
+TEST_SECONDS ?= 300
+RUN_TESTS = BUILD=$(BUILD) CC="$(CC)" JOBS=$(JOBS) TEST_SECONDS=$(TEST_SECONDS) tests/run.sh
 
 test: deps ## everything: gates, unit tests, fuzz corpora, shell tests
 	@$(AGAIN) all tests
