@@ -94,7 +94,7 @@ for program in "${programs[@]}"; do
         echo "      --- the end of ${log#"$PWD"/}.log:"
         tail -n 40 "$log.log" | sed 's/^/      | /'
     else
-        printf 'ok    %-48s %s\n' "$name" "$detail"
+        printf 'PASS  %-48s %s\n' "$name" "$detail"
     fi
     tail -n +2 <<<"$result" | sed -n 's/^s /      SKIPPED: /p'
 done

@@ -19,7 +19,7 @@ for target in "$@"; do
     [ -d "tests/fuzz/corpus/$name" ] && corpus=("tests/fuzz/corpus/$name") || corpus=()
     if "$target" "${arguments[@]}" "$found/new" "${corpus[@]}" >"$found/log" 2>&1 </dev/null; then
         passed=$((passed + 1))
-        printf 'ok    fuzz_%-24s %s runs, coverage %s\n' "$name" \
+        printf 'PASS  fuzz_%-24s %s runs, coverage %s\n' "$name" \
             "$(awk '/number_of_executed_units/ { print $2 }' "$found/log")" \
             "$(awk '/ cov: / { for (i = 1; i < NF; i++) if ($i == "cov:") c = $(i + 1) } END { print c }' "$found/log")"
     else
