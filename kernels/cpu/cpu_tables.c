@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel tables of this build, one an ISA.
+#include <string.h>
+
+#include "kernels/cpu/cpu_kernels.h"
+#include "platform/cpu.h"
+
+#define NB_KERNEL_TABLE(name)                                                                                          \
+    {                                                                                                                  \
+        .isa = #name, .linear_nvfp4 = nb_linear_nvfp4_##name, .linear_float = nb_linear_float_##name,                  \
+        .attend = nb_attend_##name, .norm = nb_norm_##name, .pack = nb_pack_##name, .swiglu = nb_swiglu_##name,        \
+        .rope = nb_rope_##name, .store_k = nb_store_k_##name, .store_v = nb_store_v_##name,                            \
+        .combine = nb_combine_##name,                                                                                  \
+    }
+
+static const nb_cpu_kernels scalar_table = NB_KERNEL_TABLE(scalar);
+
+const nb_cpu_kernels *const nb_cpu_tables[] = {
+    &scalar_table,
+    NULL,
+};
+
+bool nb_cpu_table_runs(const nb_cpu_kernels *table)
+{
+    nb_cpu cpu;
+    nb_cpu_probe(&cpu);
+    if (strcmp(table->isa, "avx512") == 0)
+        return cpu.avx512_vnni;
+    return strcmp(table->isa, "scalar") == 0;
+}
