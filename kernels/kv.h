@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The KV ring of one session: where each token's K and V lie, in which bytes, and which of them a query may see.
 //
-// A ring holds, per layer and KV head, n_slots tokens. The first n_sinks slots keep the first tokens for ever; the others
-// are a ring of R = n_slots - n_sinks:
+// A ring holds, per layer and KV head, n_slots tokens. The first n_sinks slots keep the first tokens for ever; the
+// others are a ring of R = n_slots - n_sinks:
 //     slot(p) = p                              p < n_sinks
 //     slot(p) = n_sinks + (p - n_sinks) mod R  otherwise
 // A query at position p sees the sinks and the last W = n_ctx - n_sinks positions. R >= W + NB_KV_SLACK, so that a pass
-// over up to NB_KV_SLACK + 1 new tokens overwrites nothing that its first token still needs, and a timeline can be rewound
-// by NB_KV_SLACK tokens even after the ring has wrapped.
+// over up to NB_KV_SLACK + 1 new tokens overwrites nothing that its first token still needs, and a timeline can be
+// rewound by NB_KV_SLACK tokens even after the ring has wrapped.
 //
 // Bytes of one layer and head, E = head_dim, tiles of 16 slots so that 16 keys are scored side by side:
 //   K, 4-bit formats: per tile, per block b of 16 dimensions: 16 scale bytes (one a slot), then for each dimension pair
 //      (16b + 2i, 16b + 2i + 1), i = 0..7: 16 bytes (one a slot), even dimension in the low nibble.
-//   V, 4-bit formats: per slot E/2 code bytes (dimension pairs in order, even in the low nibble), then E/16 scale bytes.
-//   K, bf16 and f32: per tile [E][16] elements.  V: per slot [E] elements.
+//   V, 4-bit formats: per slot E/2 code bytes (dimension pairs in order, even in the low nibble), then E/16 scale
+//   bytes. K, bf16 and f32: per tile [E][16] elements.  V: per slot [E] elements.
 // E1M2 nibbles are two's-complement n (value n/2); E2M1 nibbles are sign-magnitude codes. 4.5 bits a value either way.
 #ifndef NB_KERNELS_KV_H
 #define NB_KERNELS_KV_H

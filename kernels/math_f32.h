@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The project's own transcendental functions, so that results do not depend on a libm. Only IEEE operations and explicit
-// fma: every ISA and compiler gives the same bits. Branch-free, so loops over them vectorise.
+// The project's own transcendental functions, so that results do not depend on a libm. Only IEEE operations and
+// explicit fma: every ISA and compiler gives the same bits. Branch-free, so loops over them vectorise.
 #ifndef NB_KERNELS_MATH_F32_H
 #define NB_KERNELS_MATH_F32_H
 

@@ -3,9 +3,9 @@
 // (nb_ops_select): the backend's own operations, and composed versions for the fused slots that are left empty, so that
 // callers never test for NULL. The composed path defines what is right; a fused kernel must give the same bits.
 //
-// Operations are the data plane: void, no error, no allocation; shapes are checked where a model is bound. All pointers of
-// one call are distinct buffers unless a field says otherwise. T = rows of the pass (tokens), D hidden, F ffn, H heads,
-// G kv heads, E head width, K input width, N output width. "act" is an activation operand, see nb_act.
+// Operations are the data plane: void, no error, no allocation; shapes are checked where a model is bound. All pointers
+// of one call are distinct buffers unless a field says otherwise. T = rows of the pass (tokens), D hidden, F ffn, H
+// heads, G kv heads, E head width, K input width, N output width. "act" is an activation operand, see nb_act.
 #ifndef NB_KERNELS_OPS_H
 #define NB_KERNELS_OPS_H
 
@@ -21,18 +21,18 @@ typedef struct nb_exec {
     const nb_cpu_kernels *cpu;
 } nb_exec;
 
-// The input of a product, [n_rows, n_cols]: always as f32, and in NVFP4 when a weight asks for it. The packed form is laid
-// out in steps of 256 columns = 16 blocks, as the integer dot product consumes them: group 0 holds of every block the
-// columns 0 2 4 6 of it, group 1 columns 1 3 5 7, group 2 columns 8 10 12 14, group 3 columns 9 11 13 15, four bytes a
-// block (the nibbles of a packed weight come apart in this order). Padding blocks of the last step are zero.
+// The input of a product, [n_rows, n_cols]: always as f32, and in NVFP4 when a weight asks for it. The packed form is
+// laid out in steps of 256 columns = 16 blocks, as the integer dot product consumes them: group 0 holds of every block
+// the columns 0 2 4 6 of it, group 1 columns 1 3 5 7, group 2 columns 8 10 12 14, group 3 columns 9 11 13 15, four
+// bytes a block (the nibbles of a packed weight come apart in this order). Padding blocks of the last step are zero.
 typedef struct nb_act {
     uint32_t n_rows, n_cols;
-    bool is_packed;    // the fields below hold the NVFP4 form of x
-    float *x;          // [n_rows, n_cols]
-    int8_t *codes;     // [n_rows, n_steps, 4, 64]: twice the E2M1 value
-    int32_t *offsets;  // [n_rows, n_steps, 16]: -12 * sum of the block's codes (weights are multiplied as twice + 12)
-    float *scales;     // [n_rows, n_steps * 16]: the E4M3 block scale, decoded; 0 in padding
-    float *globals;    // [n_rows]: g of the row
+    bool is_packed;   // the fields below hold the NVFP4 form of x
+    float *x;         // [n_rows, n_cols]
+    int8_t *codes;    // [n_rows, n_steps, 4, 64]: twice the E2M1 value
+    int32_t *offsets; // [n_rows, n_steps, 16]: -12 * sum of the block's codes (weights are multiplied as twice + 12)
+    float *scales;    // [n_rows, n_steps * 16]: the E4M3 block scale, decoded; 0 in padding
+    float *globals;   // [n_rows]: g of the row
 } nb_act;
 
 enum { NB_ACT_STEP = 256 }; // columns of one step
@@ -53,7 +53,7 @@ typedef struct nb_embed_args {
     const nb_weight *table; // [V, D], plain
     const int32_t *ids;     // [T]
     uint32_t n_rows;
-    float *x;               // [T, D]
+    float *x; // [T, D]
 } nb_embed_args;
 
 // y = x / sqrt(mean(x^2) + epsilon) * weight
@@ -62,7 +62,7 @@ typedef struct nb_norm_args {
     const float *weight; // [D]
     float epsilon;
     uint32_t n_rows, n_cols;
-    float *y;            // [T, D]
+    float *y; // [T, D]
 } nb_norm_args;
 
 // act->x to the packed form (numerics 2). static_scale > 0: g of every row; else g = absmax / 2688 of each row.
@@ -87,18 +87,18 @@ typedef struct nb_linear_args {
 // Where the rows of a pass belong. Rows of one session are consecutive, in ascending position.
 typedef struct nb_rows {
     uint32_t n_rows;
-    const uint32_t *positions;     // [T]
-    const nb_ring *const *rings;   // [T]: the ring of the row's session
-    const float *cosines, *sines;  // [T, E/2]: RoPE of the row's position
+    const uint32_t *positions;    // [T]
+    const nb_ring *const *rings;  // [T]: the ring of the row's session
+    const float *cosines, *sines; // [T, E/2]: RoPE of the row's position
 } nb_rows;
 
 // What one layer's attention needs besides the rows.
 typedef struct nb_attention_layer {
     uint32_t layer, n_heads, n_kv_heads, head_dim;
-    const float *q_norm, *k_norm;  // [E] or NULL
-    const float *k_shift;          // [G, E] or NULL
+    const float *q_norm, *k_norm; // [E] or NULL
+    const float *k_shift;         // [G, E] or NULL
     float epsilon;
-    float k_scale, v_scale;        // g of an E2M1 cache, else 1
+    float k_scale, v_scale; // g of an E2M1 cache, else 1
 } nb_attention_layer;
 
 // q and k in place: QK-norm, RoPE (rotate-half); then k' = k - shift and v quantised and stored in the ring.
@@ -114,17 +114,17 @@ typedef struct nb_append_args {
 typedef struct nb_attention_args {
     const nb_attention_layer *layer;
     const nb_rows *rows;
-    const float *q;   // [T, H, E]
-    float *partials;  // nb_attention_partial_floats(...) floats of scratch
+    const float *q;       // [T, H, E]
+    float *partials;      // nb_attention_partial_floats(...) floats of scratch
     uint32_t n_slots_max; // largest n_slots of the rings in any pass: what partials was sized for
-    float *out;       // [T, H, E]
+    float *out;           // [T, H, E]
 } nb_attention_args;
 
 // act->x = silu(gate) * up
 typedef struct nb_swiglu_args {
     const float *gate, *up; // [T, F]
     uint32_t n_rows, n_cols;
-    float *out;             // [T, F]
+    float *out; // [T, F]
 } nb_swiglu_args;
 
 // Fused: act->x = norm(x), then packed when `pack`.
@@ -158,7 +158,8 @@ typedef struct nb_gate_up_args {
     float static_scale;
 } nb_gate_up_args;
 
-typedef struct nb_ops {
+typedef struct nb_ops nb_ops;
+struct nb_ops {
     const char *name; // "scalar", "avx512"
     // required
     void (*embed)(nb_exec *exec, const nb_embed_args *args);
@@ -168,12 +169,12 @@ typedef struct nb_ops {
     void (*append)(nb_exec *exec, const nb_append_args *args);
     void (*attention)(nb_exec *exec, const nb_attention_args *args);
     void (*swiglu)(nb_exec *exec, const nb_swiglu_args *args);
-    // fused; composed when a backend has none (kernels/ops_compose.c)
-    void (*norm_quantize)(nb_exec *exec, const nb_norm_quantize_args *args);
-    void (*qkv_append)(nb_exec *exec, const nb_qkv_append_args *args);
-    void (*attention_quantize)(nb_exec *exec, const nb_attention_quantize_args *args);
-    void (*gate_up)(nb_exec *exec, const nb_gate_up_args *args);
-} nb_ops;
+    // fused; composed of the required ones in this very table when a backend has none (kernels/ops_compose.c)
+    void (*norm_quantize)(const nb_ops *ops, nb_exec *exec, const nb_norm_quantize_args *args);
+    void (*qkv_append)(const nb_ops *ops, nb_exec *exec, const nb_qkv_append_args *args);
+    void (*attention_quantize)(const nb_ops *ops, nb_exec *exec, const nb_attention_quantize_args *args);
+    void (*gate_up)(const nb_ops *ops, nb_exec *exec, const nb_gate_up_args *args);
+};
 
 // Builds the table for this CPU. `isa` NULL: the best available; else that one ("scalar", "avx512"), NB_ERR_ARGUMENT
 // naming what is available when this CPU or build lacks it. Sets exec->cpu too.

@@ -36,9 +36,10 @@ static float key_dot(const nb_attend_chunk *chunk, const float *q, uint32_t slot
         const uint8_t *block = tile + b * 9 * NB_KV_TILE; // 4-bit: 16 scale bytes, then 8 pairs of 16 bytes
         float sum = 0.0f;
         for (uint32_t e = 0; e < 16; e++) {
-            float value = is_packed(chunk->format)
-                              ? nibble_value(chunk->format, (block[(1 + e / 2) * NB_KV_TILE + lane] >> (e % 2 * 4)) & 15)
-                              : wide_element(chunk->format, tile, (b * 16 + e) * NB_KV_TILE + lane);
+            float value =
+                is_packed(chunk->format)
+                    ? nibble_value(chunk->format, (block[(1 + e / 2) * NB_KV_TILE + lane] >> (e % 2 * 4)) & 15)
+                    : wide_element(chunk->format, tile, (b * 16 + e) * NB_KV_TILE + lane);
             sum = __builtin_fmaf(q[b * 16 + e], value, sum);
         }
         dot = __builtin_fmaf(sum, is_packed(chunk->format) ? nb_e4m3_decode(block[lane]) : 1.0f, dot);

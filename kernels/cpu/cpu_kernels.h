@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernels behind the CPU's op table: what one worker does with one chunk. Each ISA exports one fragment of this table;
-// a missing entry is taken from the scalar one. Every entry equals its scalar twin bit for bit, so the canonical order of
-// every sum stands here.
+// The kernels behind the CPU's op table: what one worker does with one chunk. Each ISA exports one fragment of this
+// table; a missing entry is taken from the scalar one. Every entry equals its scalar twin bit for bit, so the canonical
+// order of every sum stands here.
 //
-// Lanes: a sum over k is kept in 16 lanes, lane j taking the elements (or blocks) k = j, j + 16, j + 32, ... in order, each
-// by one fma; then the fixed tree: lane i += lane i + 8, then + 4, + 2, + 1.
+// Lanes: a sum over k is kept in 16 lanes, lane j taking the elements (or blocks) k = j, j + 16, j + 32, ... in order,
+// each by one fma; then the fixed tree: lane i += lane i + 8, then + 4, + 2, + 1.
 #ifndef NB_KERNELS_CPU_CPU_KERNELS_H
 #define NB_KERNELS_CPU_CPU_KERNELS_H
 
@@ -29,18 +29,18 @@ enum { NB_ATTEND_QUERIES = 8 };
 //   score(t)   = dot(t) * qk_scale;  m = max score(t);  p(t) = nb_exp(score(t) - m), 0 outside the view
 //   l          = 16 lanes by t mod 16, plain additions in ascending t, from 0, then the tree
 //   o_d        = fma(p(t) * s_b(t), value(v_td), .) over t in ascending order, from 0
-// Tiles of 16 slots of which no query sees a slot may be skipped (they add zeros). A query that sees no slot of the segment
-// gets m = -INFINITY, l = 0, o = 0.
+// Tiles of 16 slots of which no query sees a slot may be skipped (they add zeros). A query that sees no slot of the
+// segment gets m = -INFINITY, l = 0, o = 0.
 typedef struct nb_attend_chunk {
     nb_kv_format format;
     uint32_t head_dim;
-    const uint8_t *k, *v;       // the head's areas of the ring (kernels/kv.h)
+    const uint8_t *k, *v;          // the head's areas of the ring (kernels/kv.h)
     uint32_t slot_begin, slot_end; // the segment; begin a multiple of 256, at most 256 slots, end a multiple of 16
     float qk_scale;
     uint32_t n_queries;
-    const float *q[NB_ATTEND_QUERIES];          // [E] each
+    const float *q[NB_ATTEND_QUERIES]; // [E] each
     const nb_kv_view *views[NB_ATTEND_QUERIES];
-    float *partials[NB_ATTEND_QUERIES];         // [E + 2] each: o, then m, then l
+    float *partials[NB_ATTEND_QUERIES]; // [E + 2] each: o, then m, then l
 } nb_attend_chunk;
 
 struct nb_cpu_kernels {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The row-wise kernels, one body for every ISA: kernels/cpu/rowwise_<isa>.c defines NB_KERNEL(name) and includes this, and
-// the compiler vectorises under that file's flags. The loops fix the order of every sum (16 lanes, cpu_kernels.h) and use
-// only IEEE operations and explicit fma, so all compilations give the same bits. Parameter: NB_KERNEL(name) -> the
-// function's name for the ISA. This header is included once per ISA file and nowhere else.
+// The row-wise kernels, one body for every ISA: kernels/cpu/rowwise_<isa>.c defines NB_KERNEL(name) and includes this,
+// and the compiler vectorises under that file's flags. The loops fix the order of every sum (16 lanes, cpu_kernels.h)
+// and use only IEEE operations and explicit fma, so all compilations give the same bits. Parameter: NB_KERNEL(name) ->
+// the function's name for the ISA. This header is included once per ISA file and nowhere else.
 #include "kernels/cpu/cpu_kernels.h"
 #include "kernels/math_f32.h"
 #include "kernels/nvfp4.h"
@@ -70,8 +70,8 @@ static uint8_t block_scale(float absmax, float g, float levels)
 static int e2m1_twice_nearest(float x, float step)
 {
     float y = x / step, a = __builtin_fabsf(y);
-    int magnitude = (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + 2 * (a > 2.5f) + 2 * (a >= 3.5f) +
-                    4 * (a > 5.0f);
+    int magnitude =
+        (a > 0.25f) + (a >= 0.75f) + (a > 1.25f) + (a >= 1.75f) + 2 * (a > 2.5f) + 2 * (a >= 3.5f) + 4 * (a > 5.0f);
     // 0 1 2 3 4 6 8 12 halves: the steps above 2 are worth 2, 2 and 4 of them
     return y < 0.0f ? -magnitude : magnitude;
 }
@@ -114,7 +114,8 @@ void NB_KERNEL(pack)(const nb_act *act, uint32_t row, float static_scale)
     }
 }
 
-// ---- KV cache ---------------------------------------------------------------------------------------------------------
+// ---- KV cache
+// ---------------------------------------------------------------------------------------------------------
 
 // 16 values to nibbles and a scale byte (numerics 3).
 static uint8_t encode_kv_block(nb_kv_format format, const float *x, float g, uint8_t *nibbles)
@@ -185,7 +186,8 @@ void NB_KERNEL(store_v)(nb_kv_format format, const float *v, float scale, uint32
     }
 }
 
-// ---- attention: partial results of the segments together --------------------------------------------------------------
+// ---- attention: partial results of the segments together
+// --------------------------------------------------------------
 
 void NB_KERNEL(combine)(const float *partials, uint32_t n_segments, uint32_t head_dim, float v_scale, float *out)
 {
