@@ -35,7 +35,7 @@ typedef struct nb_config {
     uint32_t n_layers;    // L
     uint32_t n_heads;     // H
     uint32_t n_kv_heads;  // G, divides H
-    uint32_t head_dim;    // E: the explicit head_dim, or D / H; a multiple of 16
+    uint32_t head_dim;    // E: the explicit head_dim, or D / H; even, and a multiple of 16 when quantised
     uint32_t vocab_size;  // V
     uint32_t max_positions;
     float norm_epsilon;
@@ -48,7 +48,7 @@ typedef struct nb_config {
     bool quant_activations; // W4A4 (input_activations declared) or weights only
     bool kv_declared_fp4;   // the checkpoint declares an NVFP4 KV cache
     bool kv_declared_fp8;
-    char **exclude_modules; // patterns of unquantised modules (exact, fnmatch, "re:"), owned
+    char **exclude_modules; // patterns of unquantised modules, as declared, owned; binding goes by what is stored
     uint32_t n_exclude_modules;
 
     int32_t bos_id;      // -1: none

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/limits.h"
+
+// Counts values and depth by their punctuation, outside strings. It judges nothing else: that is the parser's work.
+static nb_status check_budget(const char *text, size_t bytes, size_t max_values, const char *file, nb_error *error)
+{
+    size_t n_values = 1, depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < bytes; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+            continue;
+        }
+        in_string = c == '"';
+        n_values += c == ',' || c == '{' || c == '[';
+        if ((c == '{' || c == '[') && ++depth > NB_LIMIT_JSON_DEPTH)
+            return nb_error_set(error, NB_ERR_INPUT, "%s: JSON nested too deeply; expected at most %u levels", file,
+                                NB_LIMIT_JSON_DEPTH);
+        if ((c == '}' || c == ']') && depth > 0)
+            depth--;
+        if (n_values > max_values)
+            return nb_error_set(error, NB_ERR_INPUT, "%s: JSON has too many values; expected at most %zu", file,
+                                max_values);
+    }
+    return NB_OK;
+}
+
+nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t max_values, const char *file,
+                        nb_error *error)
+{
+    *root = NULL;
+    NB_TRY(check_budget(text, bytes, max_values, file, error));
+    json_error_t detail;
+    *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &detail);
+    if (!*root) {
+        if (json_error_code(&detail) == json_error_out_of_memory)
+            return nb_error_set(error, NB_ERR_SYSTEM, "%s: out of memory while reading JSON", file);
+        return nb_error_set(error, NB_ERR_INPUT, "%s: not valid JSON: %.160s (line %d, column %d)", file, detail.text,
+                            detail.line, detail.column);
+    }
+    if (!json_is_object(*root)) {
+        json_decref(*root);
+        *root = NULL;
+        return nb_error_set(error, NB_ERR_INPUT, "%s: expected a JSON object, found an array", file);
+    }
+    return NB_OK;
+}
+
+const json_t *nb_json_find(const nb_json_reader *reader, const char *key)
+{
+    const json_t *value = json_object_get(reader->object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+static void describe(const json_t *value, char *text, size_t capacity)
+{
+    if (!value)
+        snprintf(text, capacity, "nothing");
+    else if (json_is_string(value))
+        snprintf(text, capacity, "\"%.60s\"", json_string_value(value));
+    else if (json_is_integer(value))
+        snprintf(text, capacity, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        snprintf(text, capacity, "%.17g", json_real_value(value));
+    else if (json_is_boolean(value))
+        snprintf(text, capacity, "%s", json_is_true(value) ? "true" : "false");
+    else
+        snprintf(text, capacity, "%s",
+                 json_is_object(value)  ? "an object"
+                 : json_is_array(value) ? "an array"
+                                        : "null");
+}
+
+nb_status nb_json_unexpected(const nb_json_reader *reader, const char *key, const char *expected, const json_t *value)
+{
+    char found[96];
+    describe(value, found, sizeof found);
+    return nb_error_set(reader->error, NB_ERR_INPUT, "%s: %.100s: expected %s, found %s", reader->file, key, expected,
+                        found);
+}
+
+nb_status nb_json_u32(const nb_json_reader *reader, const char *key, nb_json_need need, uint32_t min, uint32_t max,
+                      uint32_t *result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    json_int_t integer = json_integer_value(value);
+    if (!json_is_integer(value) || integer < (json_int_t)min || integer > (json_int_t)max) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "an integer from %u to %u", min, max);
+        return nb_json_unexpected(reader, key, expected, value);
+    }
+    *result = (uint32_t)integer;
+    return NB_OK;
+}
+
+nb_status nb_json_number(const nb_json_reader *reader, const char *key, nb_json_need need, double min, double max,
+                         double *result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !(number >= min && number <= max)) {
+        char expected[64];
+        snprintf(expected, sizeof expected, "a number from %g to %g", min, max);
+        return nb_json_unexpected(reader, key, expected, value);
+    }
+    *result = number;
+    return NB_OK;
+}
+
+nb_status nb_json_bool(const nb_json_reader *reader, const char *key, nb_json_need need, bool *result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    if (!json_is_boolean(value))
+        return nb_json_unexpected(reader, key, "true or false", value);
+    *result = json_is_true(value);
+    return NB_OK;
+}
+
+nb_status nb_json_string(const nb_json_reader *reader, const char *key, nb_json_need need, const char **result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    if (!json_is_string(value))
+        return nb_json_unexpected(reader, key, "a string", value);
+    *result = json_string_value(value);
+    return NB_OK;
+}
+
+nb_status nb_json_object(const nb_json_reader *reader, const char *key, nb_json_need need, const json_t **result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    if (!json_is_object(value))
+        return nb_json_unexpected(reader, key, "an object", value);
+    *result = value;
+    return NB_OK;
+}
+
+nb_status nb_json_array(const nb_json_reader *reader, const char *key, nb_json_need need, const json_t **result)
+{
+    const json_t *value = nb_json_find(reader, key);
+    if (!value && need == NB_JSON_OPTIONAL)
+        return NB_OK;
+    if (!json_is_array(value))
+        return nb_json_unexpected(reader, key, "an array", value);
+    *result = value;
+    return NB_OK;
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/model.h"
+
+#include <stdlib.h>
+
+#include "platform/memory.h"
+#include "runtime/model_bind.h"
+
+static nb_status allocate(nb_model *model, nb_error *error)
+{
+    model->storage = calloc(1, sizeof *model->storage);
+    model->layers = calloc(model->config.n_layers, sizeof *model->layers);
+    if (!model->storage || !model->layers)
+        return nb_error_set(error, NB_ERR_SYSTEM, "out of memory for %u layers", model->config.n_layers);
+    nb_arena_init(&model->storage->weights, NB_MEMORY_WEIGHTS);
+    nb_arena_init(&model->storage->tables, NB_MEMORY_HOST);
+    return NB_OK;
+}
+
+// What was counted must fit before anything is taken.
+static nb_status place(nb_model *model, nb_error *error)
+{
+    struct nb_model_storage *storage = model->storage;
+    nb_memory memory;
+    nb_memory_probe(&memory);
+    uint64_t bytes = storage->weights.counted_bytes + storage->tables.counted_bytes;
+    if (bytes > nb_memory_takeable(&memory))
+        return nb_error_set(error, NB_ERR_FIT,
+                            "weights do not fit; expected at most %llu bytes (available less a floor), found %llu; try "
+                            "mapped weights or a smaller model",
+                            (unsigned long long)nb_memory_takeable(&memory), (unsigned long long)bytes);
+    NB_TRY(nb_arena_place(&storage->weights, error));
+    NB_TRY(nb_arena_place(&storage->tables, error));
+    model->host_bytes = storage->tables.counted_bytes;
+    return NB_OK;
+}
+
+static nb_status check_unchanged(const nb_checkpoint *checkpoint, nb_error *error)
+{
+    for (size_t i = 0; i < checkpoint->n_shards; i++)
+        NB_TRY(nb_map_check(&checkpoint->shards[i].map, checkpoint->shards[i].path, error));
+    return NB_OK;
+}
+
+static nb_status open_model(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
+                            void *progress_user, nb_error *error)
+{
+    NB_TRY(nb_config_open(&model->config, directory, error));
+    NB_TRY(allocate(model, error));
+    struct nb_model_storage *storage = model->storage;
+    NB_TRY(nb_checkpoint_open(&storage->checkpoint, directory, error));
+    const nb_family *family = nb_family_find(model->config.model_type);
+    nb_binder binder = {.model = model,
+                        .family = family,
+                        .checkpoint = &storage->checkpoint,
+                        .weights = &storage->weights,
+                        .tables = &storage->tables,
+                        .resident = resident,
+                        .on_progress = on_progress,
+                        .progress_user = progress_user,
+                        .error = error};
+    model->family = family->model_type;
+    model->is_resident = resident;
+    NB_TRY(nb_bind_model(&binder));
+    NB_TRY(nb_bind_check_unused(&binder));
+    NB_TRY(place(model, error));
+    NB_TRY(nb_bind_model(&binder));
+    nb_arena_seal(&storage->weights);
+    nb_arena_seal(&storage->tables);
+    if (resident) {
+        nb_checkpoint_close(&storage->checkpoint);
+        return NB_OK;
+    }
+    nb_checkpoint_keep_maps(&storage->checkpoint);
+    return check_unchanged(&storage->checkpoint, error);
+}
+
+nb_status nb_model_open(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
+                        void *progress_user, nb_error *error)
+{
+    *model = (nb_model){0};
+    nb_status status = open_model(model, directory, resident, on_progress, progress_user, error);
+    if (status != NB_OK)
+        nb_model_close(model);
+    return status;
+}
+
+void nb_model_close(nb_model *model)
+{
+    if (model->storage) {
+        nb_checkpoint_close(&model->storage->checkpoint);
+        nb_arena_release(&model->storage->weights);
+        nb_arena_release(&model->storage->tables);
+    }
+    free(model->storage);
+    free(model->layers);
+    nb_config_release(&model->config);
+    *model = (nb_model){0};
+}
