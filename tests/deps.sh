@@ -14,7 +14,7 @@ need() # PACKAGE TEST...: the package is missing when the test fails
 }
 linkable() # FILE: the C compiler finds it among its libraries
 {
-    [ "$(gcc -print-file-name="$1" 2>/dev/null)" != "$1" ]
+    case $(gcc -print-file-name="$1" 2>/dev/null) in /*) ;; *) false ;; esac
 }
 look_for()
 {
