@@ -19,6 +19,9 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 FLOAT := -ffp-contract=off -fno-math-errno -fno-trapping-math
 FLAGS := -std=c11 -D_GNU_SOURCE $(OPT) $(WARN) $(FLOAT) -fPIC -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -I. \
          $(SANITIZE) $(EXTRA_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+# Short lines; V=1 shows the commands.
+at := $(if $(filter 1,$(V)),,@)
+say = @$(if $(at),echo "  $(1)  $@",:)
 LINK = $(CC) $(SANITIZE) $(LDFLAGS) -Wl,-z,relro,-z,now
 
 # One line an ISA: every kernels/cpu/*_ISA.c is compiled with its flags, on the architecture that has it.
@@ -69,16 +72,19 @@ all: $(LIB) $(SO) $(PROGRAMS) ## library and programs, into $(BUILD)/
 
 # ---- rules -------------------------------------------------------------------------------------------------------
 
-# Text that changes when a command line or a list of files changes; what it decides depends on it.
-define STAMP_TEXT
+# Files whose text changes with the command lines and with the lists of sources; what these decide depends on them.
+define FLAGS_TEXT
 $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
 $(LINK) $(LIB_LIBS) $(APP_LIBS) $(MALLOC_LIBS)
-$(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
 endef
-$(BUILD)/stamp: FORCE
+LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
+$(BUILD)/flags.stamp: FORCE
 	@pkg-config --exists $(LIB_PKGS) libedit || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
-	$(shell mkdir -p $(@D))$(file >$@.new,$(STAMP_TEXT))
+	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
+	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
+$(BUILD)/lists.stamp: FORCE
+	$(shell mkdir -p $(@D))$(file >$@.new,$(LISTS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 
 define isa_rule
@@ -88,37 +94,46 @@ $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 # The fuzzer's entry point has no header.
 $(BUILD)/tests/fuzz/%.o: FLAGS += -Wno-missing-prototypes
 
-$(BUILD)/%.o: %.c Makefile $(BUILD)/stamp
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags.stamp
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+	$(call say,cc  )
+	$(at)$(CC) $(FLAGS) -MMD -MP -c $< -o $@
 
-$(LIB): $(call objects,$(LIB_SRC)) $(BUILD)/stamp
+$(LIB): $(call objects,$(LIB_SRC)) $(BUILD)/lists.stamp
 	@rm -f $@
-	ar rcsD $@ $(filter %.o,$^)
+	$(call say,ar  )
+	$(at)ar rcsD $@ $(filter %.o,$^)
 
-$(SO): $(call objects,$(LIB_SRC)) $(BUILD)/stamp
-	$(LINK) -shared -Wl,-soname,libnibble.so.$(ABI) $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(LIB_LIBS)
+$(SO): $(call objects,$(LIB_SRC)) $(BUILD)/lists.stamp
+	$(call say,link)
+	$(at)$(LINK) -shared -Wl,-soname,libnibble.so.$(ABI) $(if $(SANITIZE),,-Wl,-z,defs) -o $@ $(filter %.o,$^) $(LIB_LIBS)
 
-$(BUILD)/libparts.a: $(PARTS) $(BUILD)/stamp
+$(BUILD)/libparts.a: $(PARTS) $(BUILD)/lists.stamp
 	@rm -f $@
-	ar rcsD $@ $(filter %.o,$^)
+	$(call say,ar  )
+	$(at)ar rcsD $@ $(filter %.o,$^)
 
-$(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB)
-	$(LINK) -o $@ $^ $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
+$(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB) $(BUILD)/lists.stamp
+	$(call say,link)
+	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
 
-$(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB)
-	$(LINK) -o $@ $^ $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
+$(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
+	$(call say,link)
+	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
 
 # Tests and fuzz targets.
 FOR_TESTS := $(call objects,$(SUPPORT_SRC)) $(BUILD)/libparts.a $(LIB)
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
-	$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
+	$(call say,link)
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
-	$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+	$(call say,link)
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
 $(FUZZ_BIN): %: %.o $(FOR_TESTS)
-	$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+	$(call say,link)
+	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
            tests/fuzz/replay_main.c)))
@@ -136,7 +151,7 @@ deps: ## install the missing packages (apt, with sudo where needed)
 
 run: deps ## build, and answer a question with the bundled 4-bit model; Q="What is 347 + 285?"
 	@[ -x $(BUILD)/nibble ] || echo "nibble: building, this takes a minute" >&2
-	@$(AGAIN) --silent all
+	@$(AGAIN) all >/dev/null
 	@$(BUILD)/nibble run $(MODEL) -p "$$Q"
 
 bench: all ## measure speed with the bundled model
@@ -198,7 +213,7 @@ clean: ## remove the build directories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
-	@echo "Variables: CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS Q"
+	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS Q"
 
 FORCE:
 .PHONY: all deps run bench test tests unit check asan tsan fuzz fuzz-run fuzz-replay format install uninstall clean help FORCE

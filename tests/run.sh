@@ -39,7 +39,7 @@ count='
 /^(not )?ok( |$)/ {
     seen++
     name = $0; sub(/^(not )?ok *[0-9]* *-? */, "", name)
-    if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) { skipped++; sub(/^# *SKIP */, "", name)
+    if ($0 ~ /# *[Ss][Kk][Ii][Pp]/) { skipped++; sub(/ *# *[Ss][Kk][Ii][Pp] */, name ~ /^#/ ? "" : ": ", name)
         list = list "\ns " name (last ~ /^(ok|not ok|1\.\.|$)/ ? "" : ": " last) }
     else if ($1 == "not") { failed++; list = list "\n- " name }
     else passed++
@@ -94,7 +94,8 @@ for program in "${programs[@]}"; do
         echo "      --- the end of ${log#"$PWD"/}.log:"
         tail -n 40 "$log.log" | sed 's/^/      | /'
     else
-        printf 'PASS  %-48s %s\n' "$name" "$detail"
+        [ "$p" -gt 0 ] && verdict=PASS || verdict=SKIP
+        printf '%s  %-48s %s\n' "$verdict" "$name" "$detail"
     fi
     tail -n +2 <<<"$result" | sed -n 's/^s /      SKIPPED: /p'
 done
