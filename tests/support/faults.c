@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 // These functions run before a sanitizer is ready, so they must not be instrumented.
-#if defined(__has_attribute) && __has_attribute(disable_sanitizer_instrumentation)
-#define RAW __attribute__((disable_sanitizer_instrumentation))
+#ifdef __clang__
+#define RAW                                                                                                            \
+    __attribute__((no_sanitize("address", "thread", "undefined", "coverage")))                                         \
+    __attribute__((disable_sanitizer_instrumentation))
 #else
 #define RAW __attribute__((no_sanitize("address", "thread", "undefined")))
 #endif
