@@ -81,7 +81,7 @@ static void attend_query(const nb_attend_chunk *chunk, uint32_t i)
         lanes[slot % 16] += p;
         add_value(chunk, p, slot, o);
     }
-    o[chunk->head_dim] = maximum;
+    o[chunk->head_dim] = maximum + 0.0f; // -0 becomes 0: which zero comes first depends on the order of search
     o[chunk->head_dim + 1] = nb_lane_sum(lanes);
 }
 

@@ -14,9 +14,15 @@
     }
 
 static const nb_cpu_kernels scalar_table = NB_KERNEL_TABLE(scalar);
+#if defined(__x86_64__)
+static const nb_cpu_kernels avx512_table = NB_KERNEL_TABLE(avx512);
+#endif
 
 const nb_cpu_kernels *const nb_cpu_tables[] = {
     &scalar_table,
+#if defined(__x86_64__)
+    &avx512_table,
+#endif
     NULL,
 };
 
