@@ -127,6 +127,11 @@ echo 'runtime/gate_gone.c tested somewhere' >>tests/gates/mirror_exceptions.txt
 expect mirror runtime/gate_gone.c 'an exception for a file that is gone'
 source_case words runtime/gate_case.c 'a path of the machine' <<<"// see /wor""k/notes"
 source_case words docs/gate_case.md 'a note of unfinished work' <<<"TO""DO: later"
+for mention in 'see `runtime/gate_gone.c`' 'see `nb_gate_gone`' '[see](gate_gone.md)' '`make gate-gone`'; do
+    fresh
+    echo "$mention" >docs/gate_case.md
+    expect docs docs/gate_case.md "$mention"
+done
 
 cd "$source_tree" || exit 1
 for gate in tests/gates/check_*.sh; do
