@@ -112,8 +112,7 @@ static nb_status read_special_ids(nb_config *config, const nb_json_reader *reade
     return NB_OK;
 }
 
-// The rows of a quantised matrix are cut into blocks of 16, and so are the heads of a quantised cache.
-static nb_status check_blocks(const nb_config *config, nb_error *error)
+nb_status nb_config_check_blocks(const nb_config *config, nb_error *error)
 {
     const struct {
         const char *name;
@@ -180,7 +179,7 @@ nb_status nb_config_parse(nb_config *config, const char *json, size_t json_bytes
         status = read_document(config, generation_file, generation_json, generation_bytes, read_generation_file,
                                has_legacy, error);
     if (status == NB_OK)
-        status = check_blocks(config, error);
+        status = nb_config_check_blocks(config, error);
     if (status != NB_OK)
         nb_config_release(config);
     return status;

@@ -15,4 +15,7 @@ NB_MUST_USE nb_status nb_config_read_quant(nb_config *config, const nb_json_read
 // hf_quant_config.json: ModelOpt's older file, authoritative where both exist.
 NB_MUST_USE nb_status nb_config_read_quant_legacy(nb_config *config, const nb_json_reader *reader);
 
+// The rows of a quantised matrix are cut into blocks of 16, and so are the heads of a quantised cache.
+NB_MUST_USE nb_status nb_config_check_blocks(const nb_config *config, nb_error *error);
+
 #endif

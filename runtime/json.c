@@ -42,7 +42,7 @@ nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t ma
     json_error_t detail;
     *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &detail);
     if (!*root) {
-        if (json_error_code(&detail) == json_error_out_of_memory)
+        if (json_error_code(&detail) == json_error_out_of_memory || detail.text[0] == 0) // it may fail without a word
             return nb_error_set(error, NB_ERR_SYSTEM, "%s: out of memory while reading JSON", file);
         return nb_error_set(error, NB_ERR_INPUT, "%s: not valid JSON: %.160s (line %d, column %d)", file, detail.text,
                             detail.line, detail.column);

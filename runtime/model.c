@@ -6,7 +6,7 @@
 #include "platform/memory.h"
 #include "runtime/model_bind.h"
 
-static nb_status allocate(nb_model *model, nb_error *error)
+nb_status nb_model_allocate(nb_model *model, nb_error *error)
 {
     model->storage = calloc(1, sizeof *model->storage);
     model->layers = calloc(model->config.n_layers, sizeof *model->layers);
@@ -17,8 +17,7 @@ static nb_status allocate(nb_model *model, nb_error *error)
     return NB_OK;
 }
 
-// What was counted must fit before anything is taken.
-static nb_status place(nb_model *model, nb_error *error)
+nb_status nb_model_place(nb_model *model, nb_error *error)
 {
     struct nb_model_storage *storage = model->storage;
     nb_memory memory;
@@ -46,7 +45,7 @@ static nb_status open_model(nb_model *model, const char *directory, bool residen
                             void *progress_user, nb_error *error)
 {
     NB_TRY(nb_config_open(&model->config, directory, error));
-    NB_TRY(allocate(model, error));
+    NB_TRY(nb_model_allocate(model, error));
     struct nb_model_storage *storage = model->storage;
     NB_TRY(nb_checkpoint_open(&storage->checkpoint, directory, error));
     const nb_family *family = nb_family_find(model->config.model_type);
@@ -63,7 +62,7 @@ static nb_status open_model(nb_model *model, const char *directory, bool residen
     model->is_resident = resident;
     NB_TRY(nb_bind_model(&binder));
     NB_TRY(nb_bind_check_unused(&binder));
-    NB_TRY(place(model, error));
+    NB_TRY(nb_model_place(model, error));
     NB_TRY(nb_bind_model(&binder));
     nb_arena_seal(&storage->weights);
     nb_arena_seal(&storage->tables);

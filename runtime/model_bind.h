@@ -13,6 +13,12 @@ struct nb_model_storage {
     nb_arena tables;          // f32 norms, biases, shifts
 };
 
+// Layers and storage, both arenas counting; model->config must be set.
+NB_MUST_USE nb_status nb_model_allocate(nb_model *model, nb_error *error);
+
+// What was counted is checked against the memory that may be taken (NB_ERR_FIT), then taken.
+NB_MUST_USE nb_status nb_model_place(nb_model *model, nb_error *error);
+
 // One walk over all tensors of a model. It runs twice: while the arenas count, tensors are looked up, checked and
 // their sizes added up; while they place, values are read, checked and converted.
 typedef struct nb_binder {
