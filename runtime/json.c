@@ -2,6 +2,7 @@
 #include "runtime/json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/limits.h"
@@ -162,4 +163,18 @@ nb_status nb_json_array(const nb_json_reader *reader, const char *key, nb_json_n
         return nb_json_unexpected(reader, key, "an array", value);
     *result = value;
     return NB_OK;
+}
+
+char *nb_json_text(const json_t *object, size_t flags)
+{
+    size_t bytes = object ? json_dumpb(object, NULL, 0, flags) : 0;
+    char *text = bytes ? malloc(bytes + 1) : NULL;
+    if (!text)
+        return NULL;
+    if (json_dumpb(object, text, bytes, flags) != bytes) {
+        free(text);
+        return NULL;
+    }
+    text[bytes] = '\0';
+    return text;
 }

@@ -16,6 +16,10 @@
 NB_MUST_USE nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t max_values, const char *file,
                                     nb_error *error);
 
+// `object` as zero-terminated text with jansson's `flags`; the caller frees it. NULL for no object, or when memory is
+// short. (json_dumps leaves a key out when its buffer cannot grow just there; here the buffer is sized first.)
+char *nb_json_text(const json_t *object, size_t flags);
+
 typedef struct nb_json_reader {
     const json_t *object;
     const char *file; // for errors

@@ -41,6 +41,12 @@ const char *nb_dtype_name(nb_dtype dtype)
     return dtypes[dtype].name;
 }
 
+uint32_t nb_dtype_bits(nb_dtype dtype)
+{
+    NB_ASSERT((size_t)dtype < NB_COUNT(dtypes));
+    return dtypes[dtype].bits;
+}
+
 const char *nb_shape_text(const uint64_t *shape, uint32_t rank, char *text, size_t capacity)
 {
     size_t used = (size_t)snprintf(text, capacity, "[");

@@ -34,6 +34,7 @@ typedef enum nb_dtype {
 } nb_dtype;
 
 const char *nb_dtype_name(nb_dtype dtype); // as in the file: "F8_E4M3"
+uint32_t nb_dtype_bits(nb_dtype dtype);    // of one element
 
 typedef struct nb_tensor {
     const char *name; // lives with the nb_safetensors; may hold any UTF-8: print it through nb_error_set
