@@ -20,8 +20,7 @@ typedef struct cpu_set {
     cpu_set_t words[MAX_CPUS / CPU_SETSIZE];
 } cpu_set;
 
-// ---- instructions
-// ----------------------------------------------------------------------------------------------------
+// ---- instructions -------------------------------------------------------------------------------------------------
 
 #if defined(__x86_64__)
 
@@ -53,8 +52,7 @@ static void probe_isa(nb_cpu *cpu)
 
 #endif
 
-// ---- name
-// ------------------------------------------------------------------------------------------------------------
+// ---- name ---------------------------------------------------------------------------------------------------------
 
 // Copies what follows "key<tabs>: " in /proc/cpuinfo.
 static bool find_field(const char *text, const char *key, char *value, size_t capacity)
@@ -79,8 +77,7 @@ static void probe_model(nb_cpu *cpu)
         snprintf(cpu->model, sizeof cpu->model, "Arm, implementer %s part %s", implementer, part);
 }
 
-// ---- cores
-// -----------------------------------------------------------------------------------------------------------
+// ---- cores --------------------------------------------------------------------------------------------------------
 
 static size_t read_cpu_file(uint32_t cpu, const char *name, char *text, size_t capacity)
 {
@@ -128,8 +125,7 @@ static void probe_cores(nb_cpu *cpu, uint32_t *first_cpu)
     cpu->n_cores = (uint32_t)nb_max(n_cores, 1);
 }
 
-// ---- caches
-// ----------------------------------------------------------------------------------------------------------
+// ---- caches -------------------------------------------------------------------------------------------------------
 
 static size_t parse_size(const char *text) // "32K", "36608K", "1M"
 {

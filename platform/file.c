@@ -42,8 +42,7 @@ static nb_status size_error(const char *what, const char *path, const char *expe
                         nb_path_dots(path), nb_path_tail(path), what, expected, expected_bytes, found_bytes);
 }
 
-// ---- maps
-// ------------------------------------------------------------------------------------------------------------
+// ---- maps ---------------------------------------------------------------------------------------------------------
 
 nb_status nb_map_open(nb_map *map, const char *path, nb_error *error)
 {
@@ -93,8 +92,7 @@ bool nb_map_view(const nb_map *map, uint64_t begin, uint64_t bytes, const uint8_
     return true;
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------------------------
 
 // Reads until `bytes` are there or the file ends; returns how many, or -1 with errno.
 static ssize_t read_fully(int fd, void *dst, size_t bytes, uint64_t offset)

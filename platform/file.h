@@ -9,8 +9,7 @@
 
 #include "platform/base.h"
 
-// ---- maps
-// ------------------------------------------------------------------------------------------------------------
+// ---- maps ---------------------------------------------------------------------------------------------------------
 
 // A file mapped read-only. Reading a part that another program has cut off meanwhile raises SIGBUS.
 typedef struct nb_map {
@@ -30,8 +29,7 @@ NB_MUST_USE nb_status nb_map_check(const nb_map *map, const char *path, nb_error
 // values are safe. A view of 0 bytes may be NULL.
 NB_MUST_USE bool nb_map_view(const nb_map *map, uint64_t begin, uint64_t bytes, const uint8_t **view);
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------------------------
 
 // The whole file, zero-terminated (the zero is not counted); the caller frees *data. NB_ERR_INPUT when it is longer
 // than max_bytes. On failure *data is NULL.
@@ -47,8 +45,7 @@ size_t nb_file_read_head(const char *path, char *text, size_t capacity);
 
 bool nb_file_exists(const char *path); // whatever it is; symbolic links are followed
 
-// ---- writing
-// ---------------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------------------------
 
 // Collects the bytes in a temporary file beside `path` and moves it there when all is safely on disk, so that `path`
 // holds the old contents or the new at any moment. After any failure the temporary file is gone.

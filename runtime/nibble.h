@@ -137,7 +137,7 @@ typedef struct nb_engine_options {
     uint32_t n_threads;         // 0: one per physical core
     const char *isa;            // NULL: the best this CPU has; else "scalar", "avx2", "avx512", "neon", "i8mm"
     nb_weights weights;         // AUTO: mapped
-    nb_activations act;               // DEFAULT: nvfp4 for an NVFP4 checkpoint, none for a plain one
+    nb_activations act;         // DEFAULT: nvfp4 for an NVFP4 checkpoint, none for a plain one
     nb_progress_fn on_progress; // may be NULL
     void *progress_user;
 } nb_engine_options;
@@ -159,7 +159,7 @@ typedef struct nb_engine_info {
     const char *format; // "bf16", "f16", "f32", "nvfp4-modelopt", "nvfp4-compressed-tensors"
     const char *ops;    // the op table built: "scalar", "avx512", ...
     nb_weights weights; // the policy in force (never AUTO)
-    nb_activations act;       // in force (never DEFAULT)
+    nb_activations act; // in force (never DEFAULT)
     nb_kv kv_default;   // what NB_KV_DEFAULT means for this checkpoint
     uint32_t n_threads;
     uint32_t n_layers, n_heads, n_kv_heads, head_dim, hidden_size, ffn_size, vocab_size;

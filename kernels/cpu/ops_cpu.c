@@ -118,8 +118,7 @@ static void append(nb_exec *exec, const nb_append_args *args)
     run_rows(exec, args->rows->n_rows, work, append_row, &(row_job){exec, args});
 }
 
-// ---- products
-// ---------------------------------------------------------------------------------------------------------
+// ---- products -----------------------------------------------------------------------------------------------------
 
 typedef struct linear_job {
     nb_exec *exec;
@@ -169,8 +168,7 @@ static void linear(nb_exec *exec, const nb_linear_args *args)
         nb_pool_run(exec->pool, (uint32_t)n_chunks, linear_chunk, &job);
 }
 
-// ---- attention
-// ----------------------------------------------------------------------------------------------------------
+// ---- attention ----------------------------------------------------------------------------------------------------
 
 // Consecutive rows of one ring, whose queries share each K and V tile.
 typedef struct attention_run {

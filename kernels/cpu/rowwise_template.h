@@ -114,8 +114,7 @@ void NB_KERNEL(pack)(const nb_act *act, uint32_t row, float static_scale)
     }
 }
 
-// ---- KV cache
-// ---------------------------------------------------------------------------------------------------------
+// ---- KV cache -----------------------------------------------------------------------------------------------------
 
 // 16 values to nibbles and a scale byte (numerics 3).
 static uint8_t encode_kv_block(nb_kv_format format, const float *x, float g, uint8_t *nibbles)
@@ -186,8 +185,7 @@ void NB_KERNEL(store_v)(nb_kv_format format, const float *v, float scale, uint32
     }
 }
 
-// ---- attention: partial results of the segments together
-// --------------------------------------------------------------
+// ---- attention: partial results of the segments together ----------------------------------------------------------
 
 void NB_KERNEL(combine)(const float *partials, uint32_t n_segments, uint32_t head_dim, float v_scale, float *out)
 {

@@ -98,8 +98,7 @@ RAW static size_t shortened(size_t bytes)
     return max_bytes != 0 && max_bytes < bytes ? max_bytes : bytes;
 }
 
-// ---- the real functions
-// ----------------------------------------------------------------------------------------------
+// ---- the real functions -------------------------------------------------------------------------------------------
 
 // A sanitizer's runtime wraps each function as __interceptor_NAME and must keep seeing the calls. Without one, the
 // allocation functions exist under a second name (dlsym itself allocates); the others are found by dlsym.
@@ -149,8 +148,7 @@ RAW static void *next_function(const char *name, _Atomic(void *) *cache)
     if (!real)                                                                                                         \
     *(void **)&real = next_function(#name, &cache_##name)
 
-// ---- allocation
-// ------------------------------------------------------------------------------------------------------
+// ---- allocation ---------------------------------------------------------------------------------------------------
 
 SEEN void *malloc(size_t bytes)
 {
@@ -202,8 +200,7 @@ SEEN void *mmap(void *address, size_t bytes, int protection, int flags, int fd, 
     return real(address, bytes, protection, flags, fd, offset);
 }
 
-// ---- files
-// -----------------------------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------------------------
 
 static mode_t mode_argument(int flags, va_list args)
 {
