@@ -129,11 +129,11 @@ $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
 
 $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS)
+	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
            tests/fuzz/replay_main.c)))
