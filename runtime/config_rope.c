@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rotary positions, with the defaults of transformers' modeling_rope_utils.
-#include <math.h>
 #include <string.h>
 
+#include "kernels/math_f64.h"
 #include "runtime/config_read.h"
 
 static nb_status read_kind(const nb_json_reader *reader, nb_rope_kind *kind)
@@ -32,7 +32,7 @@ static nb_status read_original_positions(nb_config *config, const nb_json_reader
 
 static double yarn_mscale(double factor, double mscale)
 {
-    return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
+    return factor <= 1 ? 1 : 0.1 * mscale * nb_log_f64(factor) + 1;
 }
 
 static nb_status read_yarn(nb_rope *rope, const nb_json_reader *reader)
