@@ -94,6 +94,8 @@ object_case exits gate_case 'prints' <<<'int printf(const char *, ...); void nb_
 object_case exits gate_case 'prints to stderr' <<<'#include <stdio.h>
 void nb_gate(int n) { fprintf(stderr, "%d", n); }'
 object_case exits gate_case 'reads the environment' <<<'char *getenv(const char *); char *nb_gate(void) { return getenv("HOME"); }'
+object_case libm gate_case 'calls expf' <<<'#include <math.h>
+float nb_gate(float x) { return expf(x); }'
 
 fresh
 mkdir -p kernels/grad
