@@ -97,6 +97,14 @@ static uint32_t unclaimed(uint64_t ticket)
     return (uint32_t)ticket;
 }
 
+// The caller waits until `n_done` is `n_total`.
+static void report_done(nb_pool *pool, uint32_t n_more, uint32_t n_total)
+{
+    uint32_t n_before = atomic_fetch_add_explicit(&pool->n_done, n_more, memory_order_seq_cst);
+    if (n_before + n_more == n_total && atomic_load_explicit(&pool->caller_sleeps, memory_order_seq_cst))
+        futex_wake(&pool->n_done, 1);
+}
+
 // Claims and computes chunks until none is left, then reports how many it did.
 static void claim_chunks(nb_pool *pool, uint32_t worker_index)
 {
@@ -113,12 +121,8 @@ static void claim_chunks(nb_pool *pool, uint32_t worker_index)
         n_mine++;
         ticket = atomic_load_explicit(&pool->ticket, memory_order_acquire);
     }
-    if (n_mine == 0)
-        return;
-    // Until this addition the run cannot end, so n_chunks is still its own.
-    uint32_t n_before = atomic_fetch_add_explicit(&pool->n_done, n_mine, memory_order_seq_cst);
-    if (n_before + n_mine == n_chunks && atomic_load_explicit(&pool->caller_sleeps, memory_order_seq_cst))
-        futex_wake(&pool->n_done, 1);
+    if (n_mine != 0) // until it reports, the run cannot end, so n_chunks is still the run's own
+        report_done(pool, n_mine, n_chunks);
 }
 
 static bool has_news(nb_pool *pool)
@@ -151,6 +155,7 @@ static void *worker_main(void *argument)
 {
     worker *self = argument;
     nb_pool *pool = self->pool;
+    report_done(pool, 1, pool->n_threads - 1);
     while (!atomic_load_explicit(&pool->is_stopping, memory_order_acquire)) {
         claim_chunks(pool, self->index);
         wait_for_work(pool);
@@ -158,20 +163,17 @@ static void *worker_main(void *argument)
     return NULL;
 }
 
-static bool is_done(nb_pool *pool, uint32_t n_chunks)
+static void wait_for_reports(nb_pool *pool, uint32_t n_total)
 {
-    return atomic_load_explicit(&pool->n_done, memory_order_seq_cst) == n_chunks;
-}
-
-static void wait_for_chunks(nb_pool *pool, uint32_t n_chunks)
-{
-    for (spin s = {0}; !is_done(pool, n_chunks);)
-        if (!spin_again(&s))
-            break;
+    spin s = {0};
+    do {
+        if (atomic_load_explicit(&pool->n_done, memory_order_acquire) == n_total)
+            return;
+    } while (spin_again(&s));
     atomic_store_explicit(&pool->caller_sleeps, true, memory_order_seq_cst);
     for (;;) {
         uint32_t n_done = atomic_load_explicit(&pool->n_done, memory_order_seq_cst);
-        if (n_done == n_chunks)
+        if (n_done == n_total)
             break;
         futex_wait(&pool->n_done, n_done);
     }
@@ -194,7 +196,7 @@ void nb_pool_run(nb_pool *pool, uint32_t n_chunks, nb_job_fn job, void *context)
     atomic_store_explicit(&pool->ticket, ticket, memory_order_seq_cst);
     wake_workers(pool, n_chunks - 1);
     claim_chunks(pool, 0);
-    wait_for_chunks(pool, n_chunks);
+    wait_for_reports(pool, n_chunks);
     pthread_mutex_unlock(&pool->run_mutex);
 }
 
@@ -252,6 +254,7 @@ nb_status nb_pool_create(nb_pool **pool_out, uint32_t n_threads, nb_error *error
         return nb_error_set(error, NB_ERR_SYSTEM, "cannot create %u threads; thread %u: %s; try fewer threads",
                             n_threads, n_started + 2, strerror(result));
     }
+    wait_for_reports(pool, n_threads - 1); // what a thread's start allocates is allocated now
     *pool_out = pool;
     return NB_OK;
 }
