@@ -62,7 +62,7 @@ LIB := $(BUILD)/libnibble.a
 SO  := $(BUILD)/libnibble.so
 VERSION := $(shell sed -n 's/^\#define NB_VERSION "\(.*\)"/\1/p' runtime/nibble.h)
 ABI := 0
-PROGRAMS := $(if $(APP_SRC),$(BUILD)/nibble) $(if $(filter apps/%_main.c,$(QAT_SRC)),$(BUILD)/nibble-qat)
+PROGRAMS := $(if $(filter %_main.c,$(APP_SRC)),$(BUILD)/nibble) $(if $(filter %_main.c,$(QAT_SRC)),$(BUILD)/nibble-qat)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
 REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
