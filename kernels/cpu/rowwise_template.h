@@ -44,20 +44,15 @@ void NB_KERNEL(rope)(float *x, const float *cosines, const float *sines, uint32_
 
 // ---- activations to NVFP4 -------------------------------------------------------------------------------------------
 
-static float row_absmax(const float *x, uint32_t n)
+// Maximum of |x| of finite values. As integers, since their order is the same and compilers vectorise that maximum.
+static inline float row_absmax(const float *x, uint32_t n)
 {
-    float lanes[LANES] = {0}, maximum = 0.0f;
-    uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++) {
-            float a = __builtin_fabsf(x[i + j]);
-            lanes[j] = a > lanes[j] ? a : lanes[j];
-        }
-    for (int j = 0; j < LANES; j++)
-        maximum = lanes[j] > maximum ? lanes[j] : maximum;
-    for (; i < n; i++)
-        maximum = __builtin_fabsf(x[i]) > maximum ? __builtin_fabsf(x[i]) : maximum;
-    return maximum;
+    uint32_t maximum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t magnitude = nb_f32_bits(x[i]) & 0x7fffffff;
+        maximum = magnitude > maximum ? magnitude : maximum;
+    }
+    return nb_f32_from_bits(maximum);
 }
 
 // Scale byte of a block, as nb_nvfp4_encode: 0x38 for a zero block or g = 0.
@@ -124,15 +119,14 @@ static uint8_t encode_kv_block(nb_kv_format format, const float *x, float g, uin
     uint8_t byte = block_scale(absmax, g, levels);
     bool live = byte != 0 && absmax != 0.0f;
     float step = live ? nb_e4m3_decode(byte) * g : 1.0f;
-    for (int i = 0; i < NB_NVFP4_BLOCK; i++) {
-        float y = x[i] / step;
-        if (!live)
-            nibbles[i] = 0;
-        else if (format == NB_KV_FORMAT_E1M2)
-            nibbles[i] = (uint8_t)nb_e1m2_encode(y) & 15;
-        else
-            nibbles[i] = nb_e2m1_encode(y);
-    }
+    if (!live)
+        memset(nibbles, 0, NB_NVFP4_BLOCK);
+    else if (format == NB_KV_FORMAT_E1M2)
+        for (int i = 0; i < NB_NVFP4_BLOCK; i++)
+            nibbles[i] = (uint8_t)nb_e1m2_encode(x[i] / step) & 15;
+    else
+        for (int i = 0; i < NB_NVFP4_BLOCK; i++)
+            nibbles[i] = nb_e2m1_encode(x[i] / step);
     return byte;
 }
 

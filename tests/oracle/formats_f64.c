@@ -24,6 +24,7 @@ double oracle_e4m3(unsigned byte)
 unsigned oracle_e4m3_nearest(double x)
 {
     unsigned best = 0;
+    x = fmin(x, 448);
     for (unsigned byte = 1; byte <= 0x7e; byte++) {
         double old = fabs(oracle_e4m3(best) - x), new = fabs(oracle_e4m3(byte) - x);
         if (new < old || (new == old &&byte % 2 == 0))
