@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+// nibble bench: prefill, decoding at depths and batches, loading; medians with their spread.
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "apps/bench/bench_measure.h"
+#include "apps/common/commands.h"
+#include "apps/common/model_store.h"
+#include "apps/common/terminal.h"
+
+typedef struct bench_args {
+    uint64_t n_prefill, n_decode, n_repeat;
+    nb_option_wholes depths, batches;
+    const char *shape;
+    bool is_json;
+} bench_args;
+
+#define AT(field) offsetof(bench_args, field)
+static const nb_option options[] = {
+    {.name = "prefill",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_prefill),
+     .value = "N",
+     .whole_max = 1 << 20,
+     .help = "tokens of a prefill; 0: none (default: 512)"},
+    {.name = "decode",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_decode),
+     .value = "N",
+     .whole_max = 1 << 20,
+     .help = "tokens decoded for one sample; 0: none (default: 64)"},
+    {.name = "depth",
+     .kind = NB_OPTION_WHOLES,
+     .offset = AT(depths),
+     .value = "N,...",
+     .whole_max = 1 << 20,
+     .help = "tokens in the ring before decoding (default: 0,2048)"},
+    {.name = "batch",
+     .kind = NB_OPTION_WHOLES,
+     .offset = AT(batches),
+     .value = "N,...",
+     .whole_min = 1,
+     .whole_max = 128,
+     .help = "sessions decoding together (default: 1,4)"},
+    {.name = "repeat",
+     .letter = 'r',
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_repeat),
+     .value = "N",
+     .whole_min = 1,
+     .whole_max = NB_BENCH_MAX_REPEAT,
+     .help = "samples of each measurement (default: 5)"},
+    {.name = "shape",
+     .kind = NB_OPTION_TEXT,
+     .offset = AT(shape),
+     .value = "CONFIG.json",
+     .help = "instead of MODEL: random NVFP4 weights of that config's shapes"},
+    {.name = "json", .kind = NB_OPTION_FLAG, .offset = AT(is_json), .help = "one JSON object a measurement"},
+};
+#undef AT
+
+static const nb_command command = {
+    .name = "bench",
+    .usage = "(MODEL | --shape CONFIG.json) [OPTION]...",
+    .summary = "Speed of prefill, of decoding at several depths and batch sizes, and of loading to the first token.\n"
+               "The memory's read bandwidth is measured beside each sample.",
+    .example = "nibble bench ./my-model --depth 0,4096 --batch 1",
+    .n_args_max = 1,
+    .groups = {{"Options", options, NB_COUNT_OF(options)}},
+};
+
+typedef struct bench {
+    const bench_args *args;
+    const nb_engine_args *engine_args;
+    nb_engine *engine;
+    nb_engine_info info;
+    nb_session_options session_options;
+    const char *kv;
+    bool has_header;
+} bench;
+
+static uint64_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static json_t *reals_json(const double *values, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, nb_json_real(values[i]));
+    return list;
+}
+
+static int print_json(const bench *b, const nb_bench_point *point)
+{
+    bool is_load = strcmp(point->kind, "load") == 0;
+    double median = nb_bench_median(point->values, point->n_values);
+    json_t *line = json_object();
+    json_object_set_new(line, "kind", json_string(point->kind));
+    json_object_set_new(line, "tokens", json_integer((json_int_t)point->n_tokens));
+    json_object_set_new(line, "depth", json_integer((json_int_t)point->depth));
+    json_object_set_new(line, "batch", json_integer((json_int_t)point->n_batch));
+    json_object_set_new(line, "threads", json_integer(b->info.n_threads));
+    json_object_set_new(line, is_load ? "seconds" : "tok_s", reals_json(point->values, point->n_values));
+    json_object_set_new(line, is_load ? "seconds_median" : "tok_s_median", nb_json_real(median));
+    if (!is_load) {
+        json_object_set_new(line, "bytes_per_token", nb_json_real(point->bytes_per_token));
+        json_object_set_new(line, "read_gb_s", nb_json_real(point->bytes_per_token * median / 1e9));
+    }
+    json_object_set_new(line, "membw_gb_s", nb_json_real(nb_bench_median(point->membw, point->n_values) / 1e9));
+    json_object_set_new(line, "ops", json_string(b->info.ops));
+    json_object_set_new(line, "weights", json_string(nb_weights_name(b->info.weights)));
+    json_object_set_new(line, "act", json_string(nb_act_name(b->info.act)));
+    json_object_set_new(line, "kv", json_string(b->kv));
+    json_object_set_new(line, "rss_peak_bytes", json_integer((json_int_t)peak_rss_bytes()));
+    return nb_out_json(line);
+}
+
+static void print_header(bench *b)
+{
+    if (b->has_header)
+        return;
+    char text[32];
+    b->has_header = true;
+    printf("%s, %s, %s of weights; ops %s, %u threads, weights %s, activations %s, cache %s\n", b->info.family,
+           b->info.format, nb_bytes_text(text, (double)b->info.weight_bytes), b->info.ops, b->info.n_threads,
+           nb_weights_name(b->info.weights), nb_act_name(b->info.act), b->kv);
+    printf("%-8s %7s %7s %6s %10s %22s %12s %9s %9s %6s\n", "kind", "tokens", "depth", "batch", "tok/s", "min..max",
+           "bytes/token", "GB/s", "mem GB/s", "share");
+}
+
+static int print_row(bench *b, const nb_bench_point *point)
+{
+    double median = nb_bench_median(point->values, point->n_values), least = point->values[0], most = least;
+    double membw = nb_bench_median(point->membw, point->n_values) / 1e9;
+    char spread[48], bytes[32];
+    for (size_t i = 1; i < point->n_values; i++) {
+        least = point->values[i] < least ? point->values[i] : least;
+        most = point->values[i] > most ? point->values[i] : most;
+    }
+    print_header(b);
+    if (strcmp(point->kind, "load") == 0) {
+        printf("%-8s first token after %.3f s (%.3f..%.3f)\n", point->kind, median, least, most);
+        return nb_out_flush();
+    }
+    double read = point->bytes_per_token * median / 1e9;
+    snprintf(spread, sizeof spread, "%.2f..%.2f", least, most);
+    printf("%-8s %7llu %7llu %6llu %10.2f %22s %12s %9.2f %9.2f", point->kind, (unsigned long long)point->n_tokens,
+           (unsigned long long)point->depth, (unsigned long long)point->n_batch, median, spread,
+           nb_bytes_text(bytes, point->bytes_per_token), read, membw);
+    printf(membw > 0 ? " %5.0f%%\n" : "      -\n", 100 * read / membw);
+    return nb_out_flush();
+}
+
+static int measure(bench *b, nb_bench_point point, const char *directory)
+{
+    point.n_values = b->args->n_repeat;
+    point.values = nb_alloc(2 * point.n_values * sizeof *point.values);
+    point.membw = point.values + point.n_values;
+    int code;
+    if (strcmp(point.kind, "load") == 0)
+        code = nb_bench_load(directory, b->engine_args, &point);
+    else if (strcmp(point.kind, "prefill") == 0)
+        code = nb_bench_prefill(b->engine, &b->session_options, &point);
+    else
+        code = nb_bench_decode(b->engine, &b->session_options, &point);
+    if (code == NB_EXIT_OK)
+        code = b->args->is_json ? print_json(b, &point) : print_row(b, &point);
+    free(point.values);
+    return code;
+}
+
+static int fail_depth(const bench *b, uint64_t n)
+{
+    return nb_fail(NB_EXIT_FIT,
+                   "a measurement is longer than the model or --ctx allows; expected at most %u tokens, found %llu; "
+                   "try a smaller --depth or --prefill",
+                   b->session_options.n_ctx, (unsigned long long)n);
+}
+
+// The ring is as long as the longest measurement, so that nothing is overwritten.
+static int choose_ring(bench *b)
+{
+    uint64_t longest = b->args->n_prefill, limit = b->info.max_positions;
+    for (size_t i = 0; b->args->n_decode && i < b->args->depths.n_items; i++) {
+        uint64_t n = b->args->depths.items[i] + b->args->n_decode;
+        longest = n > longest ? n : longest;
+    }
+    b->session_options = nb_engine_args_session(b->engine_args);
+    if (b->engine_args->n_ctx && b->engine_args->n_ctx < limit)
+        limit = b->engine_args->n_ctx;
+    b->session_options.n_ctx = (uint32_t)limit;
+    if (longest > limit)
+        return fail_depth(b, longest);
+    b->session_options.n_ctx = (uint32_t)(longest ? longest : 1);
+    return NB_EXIT_OK;
+}
+
+static int measure_all(bench *b, const char *directory)
+{
+    const bench_args *args = b->args;
+    int code = NB_EXIT_OK;
+    if (args->n_prefill)
+        code = measure(b, (nb_bench_point){.kind = "prefill", .n_tokens = args->n_prefill, .n_batch = 1}, NULL);
+    for (size_t d = 0; args->n_decode && d < args->depths.n_items; d++)
+        for (size_t i = 0; i < args->batches.n_items && code == NB_EXIT_OK; i++)
+            code = measure(b,
+                           (nb_bench_point){.kind = "decode",
+                                            .n_tokens = args->n_decode,
+                                            .depth = args->depths.items[d],
+                                            .n_batch = args->batches.items[i]},
+                           NULL);
+    if (code == NB_EXIT_OK && directory)
+        code = measure(b, (nb_bench_point){.kind = "load", .n_tokens = 1, .n_batch = 1}, directory);
+    if (code == NB_EXIT_OK && !args->is_json) {
+        char text[32];
+        printf("peak memory %s\n", nb_bytes_text(text, (double)peak_rss_bytes()));
+    }
+    return code;
+}
+
+static int open_shape(bench *b)
+{
+    nb_engine_options engine_options = nb_engine_args_engine(b->engine_args);
+    nb_error error = {0};
+    return nb_fail_error(nb_engine_open_shape(&b->engine, b->args->shape, &engine_options, &error), &error);
+}
+
+static int run_bench(bench *b, const char *model)
+{
+    char directory[PATH_MAX];
+    int code = model ? nb_store_find(directory, model) : NB_EXIT_OK;
+    if (code == NB_EXIT_OK)
+        code = model ? nb_engine_args_open(&b->engine, directory, b->engine_args) : open_shape(b);
+    if (code != NB_EXIT_OK)
+        return code;
+    nb_engine_info_get(b->engine, &b->info);
+    code = choose_ring(b);
+    b->kv = nb_kv_name(b->session_options.kv == NB_KV_DEFAULT ? b->info.kv_default : b->session_options.kv);
+    if (code == NB_EXIT_OK && b->engine_args->is_plan_only)
+        code = nb_plan_show(b->engine, &b->session_options, b->args->is_json);
+    else if (code == NB_EXIT_OK)
+        code = measure_all(b, model ? directory : NULL);
+    nb_engine_close(b->engine);
+    int flushed = code == NB_EXIT_OK ? nb_out_flush() : code;
+    return flushed;
+}
+
+int nb_command_bench(int argc, char **argv)
+{
+    bench_args args = {
+        .n_prefill = 512,
+        .n_decode = 64,
+        .n_repeat = 5,
+        .depths = {{0, 2048}, 2},
+        .batches = {{1, 4}, 2},
+    };
+    nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
+    nb_command with_engine = command;
+    with_engine.groups[1] = nb_engine_option_group;
+    int code;
+    if (!nb_options_parse(&with_engine, (void *const[]){&args, &engine_args}, argc, argv, &code))
+        return code;
+    const char *model = optind < argc ? argv[optind] : NULL;
+    if (!model == !args.shape)
+        return nb_fail(NB_EXIT_USAGE,
+                       "nothing to measure is clear; expected either MODEL or --shape CONFIG.json, found %s; try "
+                       "nibble bench --help",
+                       model ? "both" : "none");
+    bench b = {.args = &args, .engine_args = &engine_args};
+    return run_bench(&b, model);
+}

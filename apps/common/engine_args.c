@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/common/engine_args.h"
+
+#include "apps/common/model_store.h"
+#include "apps/common/terminal.h"
+
+#define AT(field) offsetof(nb_engine_args, field)
+static const nb_option options[] = {
+    {.name = "threads",
+     .letter = 't',
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_threads),
+     .value = "N",
+     .whole_min = 1,
+     .whole_max = 1024,
+     .help = "worker threads (default: physical cores)"},
+    {.name = "isa",
+     .kind = NB_OPTION_TEXT,
+     .offset = AT(isa),
+     .value = "NAME",
+     .help = "force scalar, avx2, avx512, neon or i8mm (default: best)"},
+    {.name = "ctx",
+     .letter = 'c',
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_ctx),
+     .value = "N",
+     .whole_min = 1,
+     .whole_max = 16777216,
+     .help = "KV ring capacity in tokens (default: the model's limit, at most 8192)"},
+    {.name = "weights",
+     .kind = NB_OPTION_CHOICE,
+     .offset = AT(weights),
+     .value = "POLICY",
+     .choices = "mapped|resident|auto",
+     .help = "mapped, resident or auto (default: auto)"},
+    {.name = "act",
+     .kind = NB_OPTION_CHOICE,
+     .offset = AT(act),
+     .value = "FORMAT",
+     .choices = "nvfp4|nvfp4-static|none",
+     .help = "activations: nvfp4, nvfp4-static or none (default: nvfp4 for an NVFP4 model)"},
+    {.name = "kv",
+     .kind = NB_OPTION_CHOICE,
+     .offset = AT(kv),
+     .value = "FORMAT",
+     .choices = "e1m2|e2m1|bf16|f32",
+     .help = "cache: e1m2, e2m1, bf16 or f32 (default: e1m2 for an NVFP4 model, else bf16)"},
+    {.name = "kv-sinks",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_sinks),
+     .value = "N",
+     .whole_max = 16777216,
+     .help = "first tokens that a full ring never drops (default: 4)"},
+    {.name = "plan", .kind = NB_OPTION_FLAG, .offset = AT(is_plan_only), .help = "print the memory plan and stop"},
+};
+#undef AT
+
+const nb_option_group nb_engine_option_group = {"Engine", options, NB_COUNT_OF(options)};
+
+nb_engine_options nb_engine_args_engine(const nb_engine_args *args)
+{
+    static const nb_weights weights[] = {NB_WEIGHTS_MAPPED, NB_WEIGHTS_RESIDENT, NB_WEIGHTS_AUTO};
+    static const nb_activations acts[] = {NB_ACT_NVFP4, NB_ACT_NVFP4_STATIC, NB_ACT_NONE};
+    nb_engine_options engine = nb_engine_defaults();
+    engine.n_threads = (uint32_t)args->n_threads;
+    engine.isa = args->isa;
+    if (args->weights >= 0)
+        engine.weights = weights[args->weights];
+    if (args->act >= 0)
+        engine.act = acts[args->act];
+    return engine;
+}
+
+nb_session_options nb_engine_args_session(const nb_engine_args *args)
+{
+    static const nb_kv kvs[] = {NB_KV_E1M2, NB_KV_E2M1, NB_KV_BF16, NB_KV_F32};
+    nb_session_options session = nb_session_defaults();
+    session.n_ctx = (uint32_t)args->n_ctx;
+    session.n_sinks = (uint32_t)args->n_sinks;
+    if (args->kv >= 0)
+        session.kv = kvs[args->kv];
+    return session;
+}
+
+const char *nb_weights_name(nb_weights weights)
+{
+    static const char *const names[] = {"auto", "mapped", "resident"};
+    return names[weights];
+}
+
+const char *nb_act_name(nb_activations act)
+{
+    static const char *const names[] = {"default", "none", "nvfp4", "nvfp4-static"};
+    return names[act];
+}
+
+const char *nb_kv_name(nb_kv kv)
+{
+    static const char *const names[] = {"default", "e1m2", "e2m1", "bf16", "f32"};
+    return names[kv];
+}
+
+int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args)
+{
+    char directory[PATH_MAX];
+    int code = nb_store_find(directory, model);
+    if (code != NB_EXIT_OK)
+        return code;
+    nb_progress progress;
+    nb_progress_start(&progress, "loading");
+    nb_engine_options open_options = nb_engine_args_engine(args);
+    open_options.on_progress = nb_progress_update;
+    open_options.progress_user = &progress;
+    nb_error error = {0};
+    nb_status status = nb_engine_open(engine, directory, &open_options, &error);
+    nb_progress_end(&progress);
+    return nb_fail_error(status, &error);
+}
+
+int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const nb_session_options *session_options)
+{
+    nb_error error = {0};
+    nb_plan plan;
+    nb_status status = nb_session_create(session, engine, session_options, &error);
+    if (status == NB_ERR_FIT && nb_session_plan(engine, session_options, &plan, NULL) == NB_OK)
+        nb_plan_print(stderr, &plan);
+    return nb_fail_error(status, &error);
+}
+
+typedef struct plan_line {
+    const char *name, *what;
+    size_t offset;
+} plan_line;
+
+static const plan_line plan_lines[] = {
+    {"weights_mapped", "weights, read in place (not in the total)", offsetof(nb_plan, weights_mapped)},
+    {"weights_resident", "weights, resident copy", offsetof(nb_plan, weights_resident)},
+    {"host", "host tables", offsetof(nb_plan, host)},
+    {"cache", "KV ring", offsetof(nb_plan, cache)},
+    {"scratch", "scratch of one pass", offsetof(nb_plan, scratch)},
+    {"exchange", "ids and logits", offsetof(nb_plan, exchange)},
+    {"total", "total", offsetof(nb_plan, total)},
+    {"available", "available", offsetof(nb_plan, available)},
+    {"kv_bytes_per_token", "KV ring, one token", offsetof(nb_plan, kv_bytes_per_token)},
+};
+
+static uint64_t plan_value(const nb_plan *plan, const plan_line *line)
+{
+    return *(const uint64_t *)((const char *)plan + line->offset);
+}
+
+json_t *nb_plan_json(const nb_plan *plan)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "n_ctx", json_integer(plan->n_ctx));
+    for (size_t i = 0; i < NB_COUNT_OF(plan_lines); i++)
+        json_object_set_new(object, plan_lines[i].name, json_integer((json_int_t)plan_value(plan, &plan_lines[i])));
+    return object;
+}
+
+void nb_plan_print(FILE *file, const nb_plan *plan)
+{
+    fprintf(file, "Memory plan for %u tokens of context\n", plan->n_ctx);
+    for (size_t i = 0; i < NB_COUNT_OF(plan_lines); i++) {
+        char text[32];
+        uint64_t bytes = plan_value(plan, &plan_lines[i]);
+        fprintf(file, "  %-42s %16llu  %10s\n", plan_lines[i].what, (unsigned long long)bytes,
+                nb_bytes_text(text, (double)bytes));
+    }
+}
+
+int nb_plan_show(nb_engine *engine, const nb_session_options *session_options, bool is_json)
+{
+    nb_plan plan;
+    nb_error error = {0};
+    nb_status status = nb_session_plan(engine, session_options, &plan, &error);
+    if (status != NB_OK)
+        return nb_fail_error(status, &error);
+    if (is_json)
+        return nb_out_json(nb_plan_json(&plan));
+    nb_plan_print(stdout, &plan);
+    return nb_out_flush();
+}

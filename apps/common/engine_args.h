@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options shared by every command that computes, and opening an engine and a session by them.
+#ifndef NB_APPS_ENGINE_ARGS_H
+#define NB_APPS_ENGINE_ARGS_H
+
+#include "apps/common/option_table.h"
+
+typedef struct nb_engine_args {
+    uint64_t n_threads; // 0: physical cores
+    const char *isa;
+    uint64_t n_ctx;       // 0: the command's default
+    int weights, act, kv; // indices into the choices, -1: the checkpoint's default
+    uint64_t n_sinks;
+    bool is_plan_only;
+} nb_engine_args;
+
+#define NB_ENGINE_ARGS_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        .weights = -1, .act = -1, .kv = -1, .n_sinks = 4                                                               \
+    }
+extern const nb_option_group nb_engine_option_group;
+
+nb_engine_options nb_engine_args_engine(const nb_engine_args *args);
+nb_session_options nb_engine_args_session(const nb_engine_args *args);
+const char *nb_weights_name(nb_weights weights);
+const char *nb_act_name(nb_activations act);
+const char *nb_kv_name(nb_kv kv);
+
+// Finds MODEL and opens it with a progress bar. Returns an exit code; on failure the error line is printed.
+int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args);
+// Creates a session. Returns an exit code; on NB_ERR_FIT the plan's figures are printed above the error line.
+int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const nb_session_options *options);
+
+// --plan: the memory plan as a table or one JSON object on stdout. Returns an exit code.
+int nb_plan_show(nb_engine *engine, const nb_session_options *options, bool is_json);
+json_t *nb_plan_json(const nb_plan *plan);
+void nb_plan_print(FILE *file, const nb_plan *plan);
+
+#endif

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines typed by a person: editing and history through libedit.
+#ifndef NB_APPS_CHAT_LINE_H
+#define NB_APPS_CHAT_LINE_H
+
+#include "apps/common/growing_text.h"
+
+typedef struct nb_line_reader nb_line_reader;
+
+// History is kept in $NIBBLE_HOME/history, readable by its owner alone; without a writable home it lives in memory.
+// NULL when the terminal can't be set up.
+nb_line_reader *nb_line_open(void);
+// Reads one message: further lines follow a backslash at the end of a line, and lines pasted together stay together.
+// False at the end of input (Ctrl-D). Ctrl-C empties the line.
+bool nb_line_read(nb_line_reader *reader, nb_growing *message);
+void nb_line_close(nb_line_reader *reader);
+
+#endif

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the shell tests of the programs start from; sourced at the root of the tree. Reports TAP.
+set -u
+BUILD=${BUILD:-build}
+nibble=$(realpath "$BUILD/nibble")
+data=$(realpath -m "${NB_TEST_DATA:-../shared/data}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# No model, cache or history of the person who runs the tests.
+export NIBBLE_HOME=$work/home HF_HUB_CACHE=$work/hub
+n=0 n_failed=0
+
+report() # OK DESCRIPTION: OK is 0 or not; what a command wrote follows a failure
+{
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+        return
+    fi
+    n_failed=$((n_failed + 1))
+    echo "not ok $n - $2"
+    for stream in out err; do
+        [ -s "$work/$stream" ] && head -c 2000 "$work/$stream" | sed "s/^/# $stream: /" | tr -d '\000-\010\016-\037'
+    done
+}
+
+skip() # DESCRIPTION REASON
+{
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+check() # DESCRIPTION COMMAND...
+{
+    local description=$1
+    shift
+    "$@"
+    report $? "$description"
+}
+
+# Runs a command without input; its streams go to $work/out and $work/err, its exit code to $code.
+try() # COMMAND...
+{
+    "$@" >"$work/out" 2>"$work/err" </dev/null
+    code=$?
+}
+
+ends() # CODE DESCRIPTION COMMAND...
+{
+    local expected=$1 description=$2
+    shift 2
+    try "$@"
+    [ "$code" -eq "$expected" ]
+    report $? "$description (exit $expected, found $code)"
+}
+
+# As ends, and what an error must look like: one line on stderr with the prefix, nothing on stdout.
+refuses() # CODE DESCRIPTION COMMAND...
+{
+    local expected=$1 description=$2
+    shift 2
+    try "$@"
+    [ "$code" -eq "$expected" ] && [ ! -s "$work/out" ] && [ "$(wc -l <"$work/err")" -eq 1 ] &&
+        grep -q '^nibble: error: ' "$work/err"
+    report $? "$description (exit $expected, found $code)"
+}
+
+says() # DESCRIPTION TEXT: the last command's stdout or stderr has it
+{
+    grep -qF -- "$2" "$work/out" "$work/err"
+    report $? "$1"
+}
+
+finish()
+{
+    echo "1..$n"
+    [ "$n_failed" -eq 0 ]
+    exit
+}
