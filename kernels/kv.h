@@ -60,7 +60,7 @@ static inline size_t nb_ring_bytes(const nb_ring *ring)
     return (size_t)ring->n_layers * ring->n_kv_heads * (ring->k_bytes + ring->v_bytes);
 }
 
-// Fills every field but base. head_dim: a multiple of 16; n_sinks < n_ctx.
+// Fills every field but base. head_dim: even, for the 4-bit formats a multiple of 16; n_sinks < n_ctx.
 static inline void nb_ring_shape(nb_ring *ring, nb_kv_format format, uint32_t n_layers, uint32_t n_kv_heads,
                                  uint32_t head_dim, uint32_t n_ctx, uint32_t n_sinks)
 {

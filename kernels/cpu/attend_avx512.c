@@ -253,6 +253,10 @@ void nb_attend_avx512(const nb_attend_chunk *chunk)
         attend_wide_5, attend_wide_6, attend_wide_7, attend_wide_8,
     };
     bool is_packed = chunk->format == NB_KV_FORMAT_E1M2 || chunk->format == NB_KV_FORMAT_E2M1;
+    if (chunk->head_dim % 16 != 0) { // toy models only, and only with a wide cache
+        nb_attend_scalar(chunk);
+        return;
+    }
     NB_ASSERT(chunk->n_queries >= 1 && chunk->n_queries <= NB_ATTEND_QUERIES && chunk->head_dim <= HEAD_DIM_MAX);
     (is_packed ? packed : wide)[chunk->n_queries - 1](chunk);
 }

@@ -32,10 +32,10 @@ static float key_dot(const nb_attend_chunk *chunk, const float *q, uint32_t slot
     const uint8_t *tile =
         chunk->k + (size_t)(slot / NB_KV_TILE) * NB_KV_TILE * nb_kv_vector_bytes(chunk->format, chunk->head_dim);
     float dot = 0.0f;
-    for (uint32_t b = 0; b < chunk->head_dim / 16; b++) {
+    for (uint32_t b = 0; b * 16 < chunk->head_dim; b++) {
         const uint8_t *block = tile + b * 9 * NB_KV_TILE; // 4-bit: 16 scale bytes, then 8 pairs of 16 bytes
         float sum = 0.0f;
-        for (uint32_t e = 0; e < 16; e++) {
+        for (uint32_t e = 0; e < 16 && b * 16 + e < chunk->head_dim; e++) {
             float value =
                 is_packed(chunk->format)
                     ? nibble_value(chunk->format, (block[(1 + e / 2) * NB_KV_TILE + lane] >> (e % 2 * 4)) & 15)

@@ -24,7 +24,7 @@ enum { NB_ATTEND_QUERIES = 8 };
 
 // One segment of attention for up to 8 queries (rows and heads) that share a KV head and a ring.
 // Per query, over the segment's slots t that its view holds, value(.) the decoded element without block scale:
-//   block sum  B_b(t) = fma(q_d, value(k_td), .) over d = 16b .. 16b+15 in order, from 0
+//   block sum  B_b(t) = fma(q_d, value(k_td), .) over d = 16b .. min(16b + 15, E - 1) in order, from 0
 //   dot(t)     = fma(B_b(t), s_b(t), .) over b in order, from 0     (s = 1 for bf16 and f32)
 //   score(t)   = dot(t) * qk_scale;  m = max score(t);  p(t) = nb_exp(score(t) - m), 0 outside the view
 //   l          = 16 lanes by t mod 16, plain additions in ascending t, from 0, then the tree

@@ -92,6 +92,7 @@ static void append_row(void *context, uint32_t row, uint32_t worker)
     const nb_cpu_kernels *cpu = job->exec->cpu;
     const nb_attention_layer *layer = args->layer;
     const nb_ring *ring = args->rows->rings[row];
+    bool scaled = ring->format == NB_KV_FORMAT_E2M1; // the declared g is for E2M1 caches; every other has g = 1
     uint32_t e = layer->head_dim, slot = nb_ring_slot(ring, args->rows->positions[row]);
     const float *cosines = args->rows->cosines + (size_t)row * (e / 2);
     const float *sines = args->rows->sines + (size_t)row * (e / 2);
@@ -106,9 +107,10 @@ static void append_row(void *context, uint32_t row, uint32_t worker)
         if (layer->k_norm)
             cpu->norm(args->k + at, layer->k_norm, layer->epsilon, e, args->k + at);
         cpu->rope(args->k + at, cosines, sines, e);
-        cpu->store_k(ring->format, args->k + at, layer->k_shift ? layer->k_shift + (size_t)g * e : NULL, layer->k_scale,
-                     e, slot, nb_ring_k(ring, layer->layer, g));
-        cpu->store_v(ring->format, args->v + at, layer->v_scale, e, slot, nb_ring_v(ring, layer->layer, g));
+        cpu->store_k(ring->format, args->k + at, layer->k_shift ? layer->k_shift + (size_t)g * e : NULL,
+                     scaled ? layer->k_scale : 1.0f, e, slot, nb_ring_k(ring, layer->layer, g));
+        cpu->store_v(ring->format, args->v + at, scaled ? layer->v_scale : 1.0f, e, slot,
+                     nb_ring_v(ring, layer->layer, g));
     }
 }
 

@@ -144,17 +144,18 @@ void NB_KERNEL(store_k)(nb_kv_format format, const float *k, const float *shift,
 {
     uint32_t lane = slot % NB_KV_TILE;
     uint8_t *tile = area + (size_t)(slot / NB_KV_TILE) * NB_KV_TILE * nb_kv_vector_bytes(format, head_dim);
-    for (uint32_t d = 0; d < head_dim; d += NB_NVFP4_BLOCK) {
+    if (format == NB_KV_FORMAT_BF16 || format == NB_KV_FORMAT_F32) {
+        uint32_t size = format == NB_KV_FORMAT_BF16 ? 2 : 4;
+        for (uint32_t d = 0; d < head_dim; d++)
+            store_element(format, shift ? k[d] - shift[d] : k[d], tile + (d * NB_KV_TILE + lane) * size);
+        return;
+    }
+    for (uint32_t b = 0; b < head_dim / NB_NVFP4_BLOCK; b++) {
+        const float *from = k + b * NB_NVFP4_BLOCK;
+        uint8_t nibbles[NB_NVFP4_BLOCK], *block = tile + b * 9 * NB_KV_TILE;
         float x[NB_NVFP4_BLOCK];
         for (int i = 0; i < NB_NVFP4_BLOCK; i++)
-            x[i] = shift ? k[d + i] - shift[d + i] : k[d + i];
-        if (format == NB_KV_FORMAT_BF16 || format == NB_KV_FORMAT_F32) {
-            uint32_t size = format == NB_KV_FORMAT_BF16 ? 2 : 4;
-            for (uint32_t i = 0; i < NB_NVFP4_BLOCK; i++)
-                store_element(format, x[i], tile + ((d + i) * NB_KV_TILE + lane) * size);
-            continue;
-        }
-        uint8_t nibbles[NB_NVFP4_BLOCK], *block = tile + d / NB_NVFP4_BLOCK * 9 * NB_KV_TILE;
+            x[i] = shift ? from[i] - shift[b * NB_NVFP4_BLOCK + i] : from[i];
         block[lane] = encode_kv_block(format, x, scale, nibbles);
         for (int i = 0; i < NB_NVFP4_BLOCK / 2; i++)
             block[(1 + i) * NB_KV_TILE + lane] = (uint8_t)(nibbles[2 * i] | nibbles[2 * i + 1] << 4);
