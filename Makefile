@@ -87,17 +87,18 @@ $(BUILD)/lists.stamp: FORCE
 	$(shell mkdir -p $(@D))$(file >$@.new,$(LISTS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 
+# Private, or the stamps would take them over from the first object that needs them.
 define isa_rule
-$(BUILD)/kernels/cpu/%_$(1).o: FLAGS += $$(FLAGS_$(1))
+$(BUILD)/kernels/cpu/%_$(1).o: private OWN_FLAGS := $$(FLAGS_$(1))
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 # The fuzzer's entry point has no header.
-$(BUILD)/tests/fuzz/%.o: FLAGS += -Wno-missing-prototypes
+$(BUILD)/tests/fuzz/%.o: private OWN_FLAGS := -Wno-missing-prototypes
 
 $(BUILD)/%.o: %.c Makefile $(BUILD)/flags.stamp
 	@mkdir -p $(@D)
 	$(call say,cc  )
-	$(at)$(CC) $(FLAGS) -MMD -MP -c $< -o $@
+	$(at)$(CC) $(FLAGS) $(OWN_FLAGS) -MMD -MP -c $< -o $@
 
 $(LIB): $(call objects,$(LIB_SRC)) $(BUILD)/lists.stamp
 	@rm -f $@

@@ -64,6 +64,10 @@ expect 'it is in the library' "$(symbols)" 'nb_alone nb_four nb_one nb_two '
 rm platform/four.c
 expect 'a source that is gone' "$(compiled)" ''
 expect 'it is not in the library' "$(symbols)" 'nb_alone nb_one nb_two '
+mkdir -p tests/fuzz && echo 'int nb_fuzz(void) { return 5; }' >tests/fuzz/fuzz_case.c
+expect 'one object alone, with flags of its own' "$(compiled build/tests/fuzz/fuzz_case.o)" 'fuzz_case '
+expect 'changes nothing for the others' "$(compiled)" ''
+rm -r tests
 echo 'int broken(' >>platform/two.c
 expect 'an error stops the build' "$(compiled)" 'error two '
 sed -i '/broken/d' platform/two.c
