@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/cpu/cpu_kernels.h"
 #include "platform/arena.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
@@ -16,6 +17,15 @@ enum {
     WANTED_BYTES = 512 << 20, // or four times the last cache, if that is more
     LEAST_BYTES = 64 << 20,
 };
+
+// The tables that are compiled in and run here, best last.
+static void list_isas(char *text, size_t bytes)
+{
+    size_t at = 0;
+    for (const nb_cpu_kernels *const *table = nb_cpu_tables; *table; table++)
+        if (nb_cpu_table_runs(*table) && at < bytes)
+            at += (size_t)snprintf(text + at, bytes - at, "%s%s", at ? " " : "", (*table)->isa);
+}
 
 void nb_machine_probe(nb_machine *machine)
 {
@@ -36,7 +46,7 @@ void nb_machine_probe(nb_machine *machine)
         .huge_page_bytes = memory.huge_page_bytes,
     };
     snprintf(machine->cpu, sizeof machine->cpu, "%s", cpu.model);
-    snprintf(machine->isas, sizeof machine->isas, "scalar%s", cpu.avx512_vnni ? " avx512" : "");
+    list_isas(machine->isas, sizeof machine->isas);
 }
 
 typedef uint64_t lanes __attribute__((vector_size(16)));
