@@ -23,7 +23,7 @@ nb_status nb_model_place(nb_model *model, nb_error *error)
     nb_memory memory;
     nb_memory_probe(&memory);
     uint64_t bytes = storage->weights.counted_bytes + storage->tables.counted_bytes;
-    if (bytes > nb_memory_takeable(&memory))
+    if (memory.total_bytes > 0 && bytes > nb_memory_takeable(&memory)) // 0: unknown, the system has the last word
         return nb_error_set(error, NB_ERR_FIT,
                             "weights do not fit; expected at most %llu bytes (available less a floor), found %llu; try "
                             "mapped weights or a smaller model",
