@@ -129,8 +129,8 @@ static nb_jval call_macro(nb_jinja *j, const nb_jcallable *macro, const nb_jargs
         if (i < args->n)
             value = args->items[i];
         else if (!take_named(args, param->value, taken, &value))
-            value = param->a ? nb_jinja_eval(j, scope, param->a)
-                             : nb_jval_undefined(param->value.bytes, param->value.n);
+            value =
+                param->a ? nb_jinja_eval(j, scope, param->a) : nb_jval_undefined(param->value.bytes, param->value.n);
         nb_jscope_set(j, scope, param->value, value);
     }
     bind_rest(j, scope, node, args, i, taken);

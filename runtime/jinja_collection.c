@@ -82,18 +82,17 @@ static nb_jval loop_changed(const nb_jcall *c)
     nb_jval values = nb_jval_list(c->j, NB_J_TUPLE, c->args->n);
     for (uint32_t i = 0; i < c->args->n; i++)
         nb_jlist_push(c->j, values.list, c->args->items[i]);
-    bool changed = c->self.loop->last_changed.kind == NB_J_ABSENT ||
-                   !nb_jval_equal(c->j, c->self.loop->last_changed, values);
+    bool changed =
+        c->self.loop->last_changed.kind == NB_J_ABSENT || !nb_jval_equal(c->j, c->self.loop->last_changed, values);
     c->self.loop->last_changed = values;
     return nb_jval_bool(changed);
 }
 
 const nb_jbuiltin nb_jinja_collection_methods[] = {
-    {"dict.get", "key default", 1, dict_get},   {"dict.keys", "", 0, dict_keys},
-    {"dict.values", "", 0, dict_values},        {"dict.items", "", 0, dict_items},
-    {"dict.copy", "", 0, copy},                 {"list.count", "value", 1, list_count},
-    {"list.index", "value", 1, list_index},     {"list.copy", "", 0, copy},
-    {"loop.cycle", "*", 0, loop_cycle},         {"loop.changed", "*", 0, loop_changed},
+    {"dict.get", "key default", 1, dict_get}, {"dict.keys", "", 0, dict_keys}, {"dict.values", "", 0, dict_values},
+    {"dict.items", "", 0, dict_items},        {"dict.copy", "", 0, copy},      {"list.count", "value", 1, list_count},
+    {"list.index", "value", 1, list_index},   {"list.copy", "", 0, copy},      {"loop.cycle", "*", 0, loop_cycle},
+    {"loop.changed", "*", 0, loop_changed},
 };
 const size_t nb_jinja_n_collection_methods = NB_COUNT(nb_jinja_collection_methods);
 

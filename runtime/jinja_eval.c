@@ -7,15 +7,15 @@
 
 // ---- attributes and items ----------------------------------------------------------------------------------------
 
-static nb_jval loop_attribute(nb_jinja *j, nb_jval self, nb_jval name)
+static nb_jval loop_attribute(nb_jval self, nb_jval name)
 {
     const nb_jloop *loop = self.loop;
     uint32_t n = loop->items->n, i = loop->index;
     const struct {
         const char *name;
         int64_t value;
-    } numbers[] = {{"index", i + 1},    {"index0", i}, {"revindex", n - i}, {"revindex0", n - i - 1},
-                   {"length", n},       {"depth", 1},  {"depth0", 0}};
+    } numbers[] = {{"index", i + 1}, {"index0", i}, {"revindex", n - i}, {"revindex0", n - i - 1},
+                   {"length", n},    {"depth", 1},  {"depth0", 0}};
     for (size_t k = 0; k < NB_COUNT(numbers); k++)
         if (nb_jval_is(name, numbers[k].name))
             return nb_jval_int(numbers[k].value);
@@ -34,8 +34,11 @@ static nb_jval loop_attribute(nb_jinja *j, nb_jval self, nb_jval name)
 static const nb_jbuiltin *find_method(nb_jval object, nb_jval name)
 {
     char qualified[40];
-    static const char *const prefixes[] = {[NB_J_LIST] = "list.", [NB_J_TUPLE] = "list.", [NB_J_RANGE] = "list.",
-                                           [NB_J_DICT] = "dict.", [NB_J_LOOP] = "loop."};
+    static const char *const prefixes[] = {[NB_J_LIST] = "list.",
+                                           [NB_J_TUPLE] = "list.",
+                                           [NB_J_RANGE] = "list.",
+                                           [NB_J_DICT] = "dict.",
+                                           [NB_J_LOOP] = "loop."};
     if (object.kind == NB_J_STRING)
         return nb_jinja_find(nb_jinja_string_methods, nb_jinja_n_string_methods, name.bytes, name.n);
     if (object.kind >= NB_COUNT(prefixes) || !prefixes[object.kind] || name.n > 30)
@@ -53,7 +56,7 @@ static nb_jval get_attribute(nb_jinja *j, nb_jval object, nb_jval name, bool *fo
     if (method)
         return nb_jval_method(j, method, object);
     if (object.kind == NB_J_LOOP)
-        return loop_attribute(j, object, name);
+        return loop_attribute(object, name);
     const nb_jval *value = object.kind == NB_J_NAMESPACE ? nb_jdict_get(j, object.dict, name) : NULL;
     if (value)
         return *value;
@@ -134,7 +137,8 @@ nb_jval nb_jinja_slice(nb_jinja *j, nb_jval object, nb_jval from, nb_jval to, nb
         nb_jinja_fail(j, "slice: expected a step, found 0");
     int64_t n = (int64_t)nb_jval_length(j, object);
     int64_t low = by > 0 ? 0 : -1, high = by > 0 ? n : n - 1;
-    int64_t i = slice_end(j, from, n, low, high, by > 0 ? 0 : n - 1), end = slice_end(j, to, n, low, high, by > 0 ? n : -1);
+    int64_t i = slice_end(j, from, n, low, high, by > 0 ? 0 : n - 1),
+            end = slice_end(j, to, n, low, high, by > 0 ? n : -1);
     if (object.kind == NB_J_STRING && by == 1) {
         size_t first = nb_jtext_offset(object, (size_t)i);
         nb_jinja_charge(j, object.n / 64);
@@ -180,10 +184,7 @@ static nb_jval eval_dict(nb_jinja *j, nb_jscope *scope, const nb_jnode *node)
 
 static nb_jval eval_concat(nb_jinja *j, nb_jscope *scope, const nb_jnode *node)
 {
-    const nb_jlist *parts = eval_items(j, scope, node, NB_J_LIST).list;
-    for (uint32_t i = 0; i < parts->n; i++)
-        parts->items[i] = nb_jval_str(j, parts->items[i]);
-    return nb_jinja_concat(j, parts->items, parts->n);
+    return nb_jtext_join(j, nb_jval_literal(j, ""), eval_items(j, scope, node, NB_J_LIST).list);
 }
 
 static bool compare(nb_jinja *j, int op, nb_jval a, nb_jval b)
@@ -265,8 +266,8 @@ nb_jargs nb_jinja_eval_arguments(nb_jinja *j, nb_jscope *scope, const nb_jnode *
             nb_jlist_push(j, items, value);
         }
     }
-    return (nb_jargs){.items = items->items, .n = items->n, .names = names->items, .named = named->items,
-                      .n_named = names->n};
+    return (nb_jargs){
+        .items = items->items, .n = items->n, .names = names->items, .named = named->items, .n_named = names->n};
 }
 
 static nb_jval eval_call(nb_jinja *j, nb_jscope *scope, const nb_jnode *node)

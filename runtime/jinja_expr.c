@@ -20,8 +20,9 @@ static nb_jnode *binary(nb_jparser *p, nb_jnode_kind kind, uint32_t line, nb_jno
 nb_jnode *nb_jparse_expression(nb_jparser *p)
 {
     nb_jparse_enter(p);
-    nb_jnode *node = parse_or(p);
+    nb_jnode *unknown = p->unknown, *node = parse_or(p);
     while (nb_jparse_is_word(p, "if")) {
+        p->unknown = unknown; // what stands before the if is conditional, too
         nb_jnode *condition = binary(p, NB_JN_CONDITION, node->line, node, NULL);
         bool was_conditional = p->is_conditional;
         p->is_conditional = true;
@@ -393,6 +394,12 @@ static nb_jnode *parse_postfix(nb_jparser *p, nb_jnode *node)
     }
 }
 
+static void check_known(nb_jparser *p, nb_jnode *node)
+{
+    if (!node->builtin && !p->is_conditional && !p->unknown)
+        p->unknown = node;
+}
+
 nb_jnode *nb_jparse_filters(nb_jparser *p, nb_jnode *input, bool starts_with_name)
 {
     while (starts_with_name || nb_jparse_skip(p, NB_JT_PIPE)) {
@@ -400,10 +407,7 @@ nb_jnode *nb_jparse_filters(nb_jparser *p, nb_jnode *input, bool starts_with_nam
         input = binary(p, NB_JN_FILTER, p->token->line, input, NULL);
         input->value = nb_jparse_expect(p, NB_JT_NAME).value;
         input->builtin = nb_jinja_filter(input->value.bytes, input->value.n);
-        if (!input->builtin && !p->is_conditional) {
-            p->j->line = input->line;
-            nb_jinja_fail_filter(p->j, input->value.bytes, input->value.n);
-        }
+        check_known(p, input);
         if (p->token->kind == NB_JT_LPAREN)
             input->list = parse_arguments(p);
     }
@@ -426,10 +430,7 @@ static nb_jnode *parse_test(nb_jparser *p, nb_jnode *input)
     nb_jnode *node = binary(p, NB_JN_TEST, p->token->line, input, NULL);
     node->value = nb_jparse_expect(p, NB_JT_NAME).value;
     node->builtin = nb_jinja_test(node->value.bytes, node->value.n);
-    if (!node->builtin && !p->is_conditional) {
-        p->j->line = node->line;
-        nb_jinja_fail_test(p->j, node->value.bytes, node->value.n);
-    }
+    check_known(p, node);
     if (p->token->kind == NB_JT_LPAREN) {
         node->list = parse_arguments(p);
     } else if (starts_test_argument(p)) {

@@ -54,7 +54,7 @@ static nb_jval follow(nb_jinja *j, nb_jval object, nb_jval path, nb_jval missing
 }
 
 typedef struct order {
-    nb_jval attribute; // absent: the item itself
+    nb_jval attribute;                               // absent: the item itself
     bool is_case_sensitive, is_reverse, is_multiple; // multiple: "a,b" sorts by both
 } order;
 
@@ -112,8 +112,10 @@ static nb_jval sorted(nb_jinja *j, const nb_jlist *items, const order *by)
 
 static nb_jval filter_sort(const nb_jcall *c)
 {
-    order by = {.is_reverse = nb_jval_true(c->a[0]), .is_case_sensitive = nb_jval_true(c->a[1]),
-                .attribute = c->a[2], .is_multiple = true};
+    order by = {.is_reverse = nb_jval_true(c->a[0]),
+                .is_case_sensitive = nb_jval_true(c->a[1]),
+                .attribute = c->a[2],
+                .is_multiple = true};
     return sorted(c->j, items_of(c), &by);
 }
 
@@ -138,7 +140,8 @@ static nb_jval filter_dictsort(const nb_jcall *c)
     if (c->a[1].kind != NB_J_ABSENT && !by_value && !nb_jval_is(c->a[1], "key"))
         nb_jinja_fail(c->j, "dictsort: expected by='key' or by='value', found another");
     check_dict(c);
-    order by = {.is_case_sensitive = nb_jval_true(c->a[0]), .attribute = nb_jval_int(by_value),
+    order by = {.is_case_sensitive = nb_jval_true(c->a[0]),
+                .attribute = nb_jval_int(by_value),
                 .is_reverse = nb_jval_true(c->a[2])};
     return sorted(c->j, dict_items(c->j, c->self, NB_J_LIST).list, &by);
 }
@@ -327,8 +330,8 @@ static nb_jval map_attribute(const nb_jcall *c, const nb_jlist *items)
         else if (nb_jval_is(c->args->names[i], "default"))
             missing = c->args->named[i];
         else
-            nb_jinja_fail(c->j, "map: expected attribute and default, found %.*s",
-                          (int)nb_min(c->args->names[i].n, 60), c->args->names[i].bytes);
+            nb_jinja_fail(c->j, "map: expected attribute and default, found %.*s", (int)nb_min(c->args->names[i].n, 60),
+                          c->args->names[i].bytes);
     }
     if (attribute.kind == NB_J_ABSENT)
         nb_jinja_fail(c->j, "map: expected the name of a filter or attribute=");

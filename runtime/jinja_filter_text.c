@@ -32,19 +32,21 @@ static void add_escaped(nb_jbuffer *b, nb_jval s)
     }
 }
 
-nb_jval nb_jinja_concat(nb_jinja *j, const nb_jval *strings, size_t n)
+static void add_operand(nb_jbuffer *b, nb_jval s, bool is_safe)
 {
-    bool is_safe = false;
-    for (size_t i = 0; i < n; i++)
-        is_safe |= strings[i].is_safe;
-    nb_jbuffer b = {.j = j};
-    for (size_t i = 0; i < n; i++) {
-        if (is_safe && !strings[i].is_safe)
-            add_escaped(&b, strings[i]);
-        else
-            nb_jbuffer_add_string(&b, strings[i]);
-    }
-    nb_jval text = nb_jbuffer_take(&b);
+    if (is_safe && !s.is_safe)
+        add_escaped(b, s);
+    else
+        nb_jbuffer_add_string(b, s);
+}
+
+nb_jval nb_jinja_add_strings(nb_jinja *j, nb_jval a, nb_jval b)
+{
+    bool is_safe = a.is_safe || b.is_safe;
+    nb_jbuffer buffer = {.j = j};
+    add_operand(&buffer, a, is_safe);
+    add_operand(&buffer, b, is_safe);
+    nb_jval text = nb_jbuffer_take(&buffer);
     text.is_safe = is_safe;
     return text;
 }
@@ -159,7 +161,7 @@ static nb_jval filter_indent(const nb_jcall *c)
         nb_jinja_fail(c->j, "indent: expected a string, found %s", nb_jval_type(c->self));
     nb_jval pad = pad_of(c, c->a[0]), newline = nb_jval_literal(c->j, "\n");
     bool with_blank = nb_jval_true(c->a[2]);
-    nb_jval whole = nb_jinja_concat(c->j, (const nb_jval[]){c->self, newline}, 2);
+    nb_jval whole = nb_jinja_add_strings(c->j, c->self, newline);
     const nb_jlist *lines = nb_jtext_split_lines(c->j, whole, false).list;
     nb_jbuffer b = {.j = c->j};
     if (nb_jval_true(c->a[1]))
@@ -190,8 +192,8 @@ static nb_jval filter_format(const nb_jcall *c)
 {
     nb_jlist args = {.items = c->args->items, .n = c->args->n};
     if (c->args->n_named)
-        nb_jinja_fail(c->j, "format: expected arguments without names, found %.*s", (int)nb_min(c->args->names[0].n, 60),
-                      c->args->names[0].bytes);
+        nb_jinja_fail(c->j, "format: expected arguments without names, found %.*s",
+                      (int)nb_min(c->args->names[0].n, 60), c->args->names[0].bytes);
     return nb_jinja_percent_format(c->j, nb_jval_str(c->j, c->self), &args);
 }
 

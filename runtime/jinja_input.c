@@ -39,7 +39,8 @@ static nb_jval from_object(nb_jinja *j, const json_t *json, uint8_t mark)
     nb_jval value = nb_jval_dict(j);
     const char *key;
     json_t *item;
-    json_object_foreach((json_t *)json, key, item) {
+    json_object_foreach((json_t *)json, key, item)
+    {
         dict_append(j, value.dict, nb_jval_string(j, key, strlen(key), mark), from_json(j, item, mark));
     }
     return value;
@@ -98,7 +99,8 @@ static nb_jval from_message(nb_jinja *j, const json_t *message)
     nb_jval value = nb_jval_dict(j);
     const char *key;
     json_t *item;
-    json_object_foreach((json_t *)message, key, item) {
+    json_object_foreach((json_t *)message, key, item)
+    {
         uint8_t mark = NB_JMARK_FOREIGN;
         if (is_answer && strcmp(key, "content") == 0)
             mark = NB_JMARK_ANSWER;
@@ -113,7 +115,8 @@ static void bind_object(nb_jinja *j, nb_jdict *variables, const json_t *object, 
 {
     const char *key;
     json_t *item;
-    json_object_foreach((json_t *)object, key, item) {
+    json_object_foreach((json_t *)object, key, item)
+    {
         nb_jdict_set(j, variables, nb_jval_literal(j, key), from_json(j, item, mark));
     }
 }

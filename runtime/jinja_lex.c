@@ -11,7 +11,7 @@ typedef struct lexer {
     nb_jinja *j;
     const char *s; // line breaks normalised
     size_t n, at;
-    bool line_starting; // `at` follows a line break that a tag has swallowed, or nothing at all
+    bool line_starting;                  // `at` follows a line break that a tag has swallowed, or nothing at all
     char open[NB_JINJA_PARSE_DEPTH_MAX]; // closing brackets awaited
     uint32_t n_open;
     nb_jtoken *tokens;
@@ -151,13 +151,12 @@ static void lex_operator(lexer *l)
         char text[3];
         nb_jtoken_kind kind;
     } table[] = {
-        {"//", NB_JT_FLOOR_DIV}, {"**", NB_JT_POW},     {"==", NB_JT_EQ},       {"!=", NB_JT_NE},
-        {">=", NB_JT_GE},        {"<=", NB_JT_LE},      {"+", NB_JT_ADD},       {"-", NB_JT_SUB},
-        {"/", NB_JT_DIV},        {"*", NB_JT_MUL},      {"%", NB_JT_MOD},       {"~", NB_JT_TILDE},
-        {"[", NB_JT_LBRACKET},   {"]", NB_JT_RBRACKET}, {"(", NB_JT_LPAREN},    {")", NB_JT_RPAREN},
-        {"{", NB_JT_LBRACE},     {"}", NB_JT_RBRACE},   {">", NB_JT_GT},        {"<", NB_JT_LT},
-        {"=", NB_JT_ASSIGN},     {".", NB_JT_DOT},      {":", NB_JT_COLON},     {"|", NB_JT_PIPE},
-        {",", NB_JT_COMMA},      {";", NB_JT_SEMICOLON},
+        {"//", NB_JT_FLOOR_DIV}, {"**", NB_JT_POW},   {"==", NB_JT_EQ},      {"!=", NB_JT_NE},      {">=", NB_JT_GE},
+        {"<=", NB_JT_LE},        {"+", NB_JT_ADD},    {"-", NB_JT_SUB},      {"/", NB_JT_DIV},      {"*", NB_JT_MUL},
+        {"%", NB_JT_MOD},        {"~", NB_JT_TILDE},  {"[", NB_JT_LBRACKET}, {"]", NB_JT_RBRACKET}, {"(", NB_JT_LPAREN},
+        {")", NB_JT_RPAREN},     {"{", NB_JT_LBRACE}, {"}", NB_JT_RBRACE},   {">", NB_JT_GT},       {"<", NB_JT_LT},
+        {"=", NB_JT_ASSIGN},     {".", NB_JT_DOT},    {":", NB_JT_COLON},    {"|", NB_JT_PIPE},     {",", NB_JT_COMMA},
+        {";", NB_JT_SEMICOLON},
     };
     size_t i = 0;
     while (i < NB_COUNT(table) && !starts(l, l->at, table[i].text))

@@ -90,8 +90,7 @@ static nb_jval split_words(const nb_jcall *c, int64_t max)
             return words;
         size_t from = i;
         if (max >= 0 && words.list->n >= max) {
-            nb_jval rest = nb_jval_slice(s, from, s.n);
-            nb_jlist_push(c->j, words.list, nb_jtext_strip(rest, nb_jval_none(), NB_JSTRIP_RIGHT));
+            nb_jlist_push(c->j, words.list, nb_jval_slice(s, from, s.n));
             return words;
         }
         while (i < s.n && !is_space_at(s, i, &n))
@@ -162,7 +161,6 @@ static nb_jval rsplit_words(const nb_jcall *c, int64_t max)
         nb_jlist_push(c->j, words.list, nb_jval_slice(rest, from, rest.n));
         rest = nb_jtext_strip(nb_jval_slice(rest, 0, from), nb_jval_none(), NB_JSTRIP_RIGHT);
     }
-    rest = nb_jtext_strip(rest, nb_jval_none(), NB_JSTRIP_LEFT);
     if (rest.n)
         nb_jlist_push(c->j, words.list, rest);
     reverse(words.list);

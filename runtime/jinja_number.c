@@ -226,13 +226,13 @@ static nb_jval join_lists(nb_jinja *j, nb_jval a, nb_jval b)
 nb_jval nb_jinja_arithmetic(nb_jinja *j, int op, nb_jval a, nb_jval b)
 {
     static const char *const names[] = {
-        [NB_JT_ADD] = "+", [NB_JT_SUB] = "-",        [NB_JT_MUL] = "*", [NB_JT_DIV] = "/",
+        [NB_JT_ADD] = "+", [NB_JT_SUB] = "-",        [NB_JT_MUL] = "*",  [NB_JT_DIV] = "/",
         [NB_JT_MOD] = "%", [NB_JT_FLOOR_DIV] = "//", [NB_JT_POW] = "**",
     };
     if (nb_jval_is_number(a) && nb_jval_is_number(b))
         return number_arithmetic(j, op, a, b);
     if (op == NB_JT_ADD && a.kind == NB_J_STRING && b.kind == NB_J_STRING)
-        return nb_jinja_concat(j, (const nb_jval[]){a, b}, 2);
+        return nb_jinja_add_strings(j, a, b);
     if (op == NB_JT_ADD && a.kind == b.kind && is_sequence(a))
         return join_lists(j, a, b);
     if (op == NB_JT_MUL && is_sequence(a) && nb_jval_is_int(b))
@@ -251,7 +251,8 @@ nb_jval nb_jinja_negate(nb_jinja *j, nb_jval a)
     nb_jinja_check_defined(j, a);
     if (!nb_jval_is_number(a))
         nb_jinja_fail(j, "unary -: expected a number, found %s", nb_jval_type(a));
-    nb_jval result = a.kind == NB_J_FLOAT ? nb_jval_float(-a.real) : int_arithmetic(j, NB_JT_SUB, 0, nb_jval_to_int(j, a, ""));
+    nb_jval result =
+        a.kind == NB_J_FLOAT ? nb_jval_float(-a.real) : int_arithmetic(j, NB_JT_SUB, 0, nb_jval_to_int(j, a, ""));
     result.mark = a.mark;
     return result;
 }

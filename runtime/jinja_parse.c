@@ -60,8 +60,8 @@ bool nb_jparse_skip(nb_jparser *p, nb_jtoken_kind kind)
 nb_jtoken nb_jparse_expect(nb_jparser *p, nb_jtoken_kind kind)
 {
     static const char *const names[] = {
-        [NB_JT_VARIABLE_END] = "}}", [NB_JT_BLOCK_END] = "%}", [NB_JT_NAME] = "a name",   [NB_JT_ASSIGN] = "=",
-        [NB_JT_COMMA] = "a comma",   [NB_JT_COLON] = "a colon", [NB_JT_LPAREN] = "(",     [NB_JT_RPAREN] = ")",
+        [NB_JT_VARIABLE_END] = "}}", [NB_JT_BLOCK_END] = "%}",  [NB_JT_NAME] = "a name", [NB_JT_ASSIGN] = "=",
+        [NB_JT_COMMA] = "a comma",   [NB_JT_COLON] = "a colon", [NB_JT_LPAREN] = "(",    [NB_JT_RPAREN] = ")",
         [NB_JT_RBRACKET] = "]",      [NB_JT_RBRACE] = "}",
     };
     if (p->token->kind != kind)
@@ -322,18 +322,26 @@ static nb_jnode *parse_statement(nb_jparser *p)
         const char *word;
         nb_jnode *(*parse)(nb_jparser *p);
     } table[] = {
-        {"if", parse_if},         {"for", parse_for},           {"set", parse_set},
-        {"macro", parse_macro},   {"call", parse_call_block},   {"filter", parse_filter_block},
-        {"with", parse_with},     {"break", parse_loop_control}, {"continue", parse_loop_control},
-        {"print", parse_print},   {"generation", parse_generation},
+        {"if", parse_if},
+        {"for", parse_for},
+        {"set", parse_set},
+        {"macro", parse_macro},
+        {"call", parse_call_block},
+        {"filter", parse_filter_block},
+        {"with", parse_with},
+        {"break", parse_loop_control},
+        {"continue", parse_loop_control},
+        {"print", parse_print},
+        {"generation", parse_generation},
     };
     nb_jparse_enter(p);
     size_t i = 0;
     while (i < NB_COUNT(table) && !nb_jparse_is_word(p, table[i].word))
         i++;
     if (i == NB_COUNT(table))
-        nb_jparse_fail(p, "one of if, for, set, macro, call, filter, with, break, continue, generation, raw, or the end "
-                          "of the innermost block");
+        nb_jparse_fail(p,
+                       "one of if, for, set, macro, call, filter, with, break, continue, generation, raw, or the end "
+                       "of the innermost block");
     nb_jnode *node = table[i].parse(p);
     p->depth--;
     return node;
@@ -345,5 +353,10 @@ nb_jnode *nb_jinja_parse(nb_jinja *j, const char *source, size_t bytes)
     nb_jparser p = {.j = j, .token = nb_jinja_lex(j, source, bytes)};
     nb_jnode *root = nb_jparse_node(&p, NB_JN_SCOPE);
     root->list = parse_nodes(&p, none, "");
-    return root;
+    if (!p.unknown)
+        return root;
+    j->line = p.unknown->line;
+    if (p.unknown->kind == NB_JN_FILTER)
+        nb_jinja_fail_filter(j, p.unknown->value.bytes, p.unknown->value.n);
+    nb_jinja_fail_test(j, p.unknown->value.bytes, p.unknown->value.n);
 }

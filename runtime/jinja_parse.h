@@ -87,26 +87,26 @@ typedef enum nb_jnode_kind {
     NB_JN_SPREAD,    // *a
     NB_JN_SPREAD_KW, // **a
     // statements
-    NB_JN_DATA,      // value
-    NB_JN_PRINT,     // a
-    NB_JN_IF,        // list: NB_JN_BRANCH
-    NB_JN_BRANCH,    // a: condition (NULL: else), list: body
-    NB_JN_FOR,       // a: target, b: items, c: condition or NULL, list: body, d->list: else or NULL
+    NB_JN_DATA,   // value
+    NB_JN_PRINT,  // a
+    NB_JN_IF,     // list: NB_JN_BRANCH
+    NB_JN_BRANCH, // a: condition (NULL: else), list: body
+    NB_JN_FOR,    // a: target, b: items, c: condition or NULL, list: body, d->list: else or NULL
     NB_JN_BREAK,
     NB_JN_CONTINUE,
-    NB_JN_SET,       // a: target, b: value
-    NB_JN_SET_BLOCK, // a: target, b: filters or NULL, list: body
-    NB_JN_MACRO,     // value: name, d: NB_JN_PARAMETERS, list: body
-    NB_JN_CALL_BLOCK, // a: NB_JN_CALL, d: NB_JN_PARAMETERS, list: body
+    NB_JN_SET,          // a: target, b: value
+    NB_JN_SET_BLOCK,    // a: target, b: filters or NULL, list: body
+    NB_JN_MACRO,        // value: name, d: NB_JN_PARAMETERS, list: body
+    NB_JN_CALL_BLOCK,   // a: NB_JN_CALL, d: NB_JN_PARAMETERS, list: body
     NB_JN_FILTER_BLOCK, // b: filters, list: body
-    NB_JN_WITH,      // d->list: NB_JN_SET, list: body
-    NB_JN_SCOPE,     // list: body (generation)
-    NB_JN_PARAMETERS, // list: NB_JN_NAME with a: default or NULL
+    NB_JN_WITH,         // d->list: NB_JN_SET, list: body
+    NB_JN_SCOPE,        // list: body (generation)
+    NB_JN_PARAMETERS,   // list: NB_JN_NAME with a: default or NULL
 } nb_jnode_kind;
 
 typedef struct nb_jnode {
     uint8_t kind;
-    uint8_t op;       // nb_jtoken_kind
+    uint8_t op;                                  // nb_jtoken_kind
     bool uses_varargs, uses_kwargs, uses_caller; // macros: names that their body reads
     uint32_t line;
     nb_jval value;
@@ -119,9 +119,10 @@ typedef struct nb_jparser {
     nb_jinja *j;
     const nb_jtoken *token;
     uint32_t depth;
-    uint32_t n_loops;     // open around here, within the macro
-    bool is_conditional;  // inside if: an unknown filter fails only when run, as in jinja2
-    nb_jnode *macro;      // innermost, or NULL
+    uint32_t n_loops;    // open around here, within the macro
+    bool is_conditional; // inside if: an unknown filter or test fails only when run, as in jinja2
+    nb_jnode *unknown;   // the first unknown filter or test elsewhere, or NULL
+    nb_jnode *macro;     // innermost, or NULL
 } nb_jparser;
 
 nb_jnode *nb_jinja_parse(nb_jinja *j, const char *source, size_t bytes); // NB_JN_SCOPE

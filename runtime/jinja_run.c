@@ -249,8 +249,7 @@ void nb_template_free(struct nb_template *template)
     free(template);
 }
 
-static void render(nb_jinja *j, const struct nb_template *template, const nb_render_input *input,
-                   nb_rendered *rendered)
+static void render(nb_jinja *j, const struct nb_template *template, const nb_render_input *input, nb_rendered *rendered)
 {
     nb_jbuffer out = {.j = j};
     nb_jscope *scope = nb_jscope_create(j, NULL);

@@ -12,11 +12,21 @@
 const char *nb_jval_type(nb_jval value)
 {
     static const char *const names[] = {
-        [NB_J_ABSENT] = "nothing",     [NB_J_UNDEFINED] = "an undefined value", [NB_J_NONE] = "None",
-        [NB_J_BOOL] = "a bool",        [NB_J_INT] = "an integer",               [NB_J_FLOAT] = "a float",
-        [NB_J_STRING] = "a string",    [NB_J_LIST] = "a list",                  [NB_J_TUPLE] = "a tuple",
-        [NB_J_RANGE] = "a range",      [NB_J_VIEW] = "a view of a dictionary",  [NB_J_ITERATOR] = "an iterator",
-        [NB_J_DICT] = "a dictionary",  [NB_J_NAMESPACE] = "a namespace",        [NB_J_LOOP] = "a loop",
+        [NB_J_ABSENT] = "nothing",
+        [NB_J_UNDEFINED] = "an undefined value",
+        [NB_J_NONE] = "None",
+        [NB_J_BOOL] = "a bool",
+        [NB_J_INT] = "an integer",
+        [NB_J_FLOAT] = "a float",
+        [NB_J_STRING] = "a string",
+        [NB_J_LIST] = "a list",
+        [NB_J_TUPLE] = "a tuple",
+        [NB_J_RANGE] = "a range",
+        [NB_J_VIEW] = "a view of a dictionary",
+        [NB_J_ITERATOR] = "an iterator",
+        [NB_J_DICT] = "a dictionary",
+        [NB_J_NAMESPACE] = "a namespace",
+        [NB_J_LOOP] = "a loop",
         [NB_J_CALLABLE] = "a function",
     };
     return names[value.kind];
@@ -97,6 +107,8 @@ static void write_string_repr(nb_jbuffer *b, nb_jval s)
 {
     bool has_single = s.n && memchr(s.bytes, '\'', s.n), has_double = s.n && memchr(s.bytes, '"', s.n);
     char quote = has_single && !has_double ? '"' : '\'';
+    if (s.is_safe)
+        nb_jbuffer_puts(b, "Markup(");
     nb_jbuffer_add(b, &quote, 1, NB_JMARK_TRUSTED);
     for (size_t i = 0; i < s.n;) {
         int32_t c;
@@ -115,6 +127,8 @@ static void write_string_repr(nb_jbuffer *b, nb_jval s)
         i += n;
     }
     nb_jbuffer_add(b, &quote, 1, NB_JMARK_TRUSTED);
+    if (s.is_safe)
+        nb_jbuffer_puts(b, ")");
 }
 
 static void write_items(nb_jbuffer *b, const nb_jlist *list, const char *open, const char *close)

@@ -14,12 +14,12 @@
 #include "platform/base.h"
 
 enum {
-    NB_JINJA_SOURCE_BYTES_MAX = 1 << 20,  // the longest template in use is about 30 KB
-    NB_JINJA_PARSE_DEPTH_MAX = 200,       // nested statements and expressions
-    NB_JINJA_RUN_DEPTH_MAX = 400,         // nested evaluation, values and macro calls: bounds the native stack
-    NB_JINJA_STEPS_MAX = 5000000,         // nodes evaluated, plus one per 64 bytes or 8 items touched
+    NB_JINJA_SOURCE_BYTES_MAX = 1 << 20,   // the longest template in use is about 30 KB
+    NB_JINJA_PARSE_DEPTH_MAX = 200,        // nested statements and expressions
+    NB_JINJA_RUN_DEPTH_MAX = 400,          // nested evaluation, values and macro calls: bounds the native stack
+    NB_JINJA_STEPS_MAX = 5000000,          // nodes evaluated, plus one per 64 bytes or 8 items touched
     NB_JINJA_MEMORY_BYTES_MAX = 256 << 20, // everything one rendering allocates, its text included
-    NB_JINJA_RANGE_MAX = 100000,          // items of one range(), as in jinja2's sandbox
+    NB_JINJA_RANGE_MAX = 100000,           // items of one range(), as in jinja2's sandbox
 };
 
 struct nb_jchunk;
@@ -75,9 +75,9 @@ typedef enum nb_jkind {
 
 typedef struct nb_jval {
     uint8_t kind;
-    uint8_t mark;  // numbers and constants: the mark of their text
-    bool is_safe;  // strings: came out of `safe` or `escape`, so joining with others escapes those
-    uint32_t n;    // strings and names of undefined values: bytes
+    uint8_t mark; // numbers and constants: the mark of their text
+    bool is_safe; // strings: came out of `safe` or `escape`, so joining with others escapes those
+    uint32_t n;   // strings and names of undefined values: bytes
     union {
         struct {
             const char *bytes;    // UTF-8
@@ -157,10 +157,10 @@ nb_jval nb_jval_none(void);
 nb_jval nb_jval_bool(bool boolean);
 nb_jval nb_jval_int(int64_t integer);
 nb_jval nb_jval_float(double real);
-nb_jval nb_jval_undefined(const char *name, size_t bytes); // name: kept by pointer
+nb_jval nb_jval_undefined(const char *name, size_t bytes);                      // name: kept by pointer
 nb_jval nb_jval_string(nb_jinja *j, const char *bytes, size_t n, uint8_t mark); // copies
-nb_jval nb_jval_literal(nb_jinja *j, const char *text);                        // trusted, zero-terminated
-nb_jval nb_jval_slice(nb_jval string, size_t from, size_t to);                 // bytes; shares
+nb_jval nb_jval_literal(nb_jinja *j, const char *text);                         // trusted, zero-terminated
+nb_jval nb_jval_slice(nb_jval string, size_t from, size_t to);                  // bytes; shares
 nb_jval nb_jval_list(nb_jinja *j, nb_jkind kind, size_t capacity);
 void nb_jlist_push(nb_jinja *j, nb_jlist *list, nb_jval item);
 nb_jval nb_jval_pair(nb_jinja *j, nb_jval first, nb_jval second); // tuple
@@ -189,28 +189,28 @@ bool nb_jval_equal(nb_jinja *j, nb_jval a, nb_jval b);
 int nb_jval_compare(nb_jinja *j, nb_jval a, nb_jval b); // <0, 0, >0; fails on types without order, NaN included
 bool nb_jval_contains(nb_jinja *j, nb_jval container, nb_jval item);
 bool nb_jval_is(nb_jval string, const char *text);
-bool nb_jval_is_int(nb_jval value);    // bool counts
-bool nb_jval_is_number(nb_jval value); // bool counts
+bool nb_jval_is_int(nb_jval value);                                   // bool counts
+bool nb_jval_is_number(nb_jval value);                                // bool counts
 int64_t nb_jval_to_int(nb_jinja *j, nb_jval value, const char *what); // fails unless nb_jval_is_int
 double nb_jval_to_float(nb_jval number);
 bool nb_jval_has_length(nb_jval value);
-size_t nb_jval_length(nb_jinja *j, nb_jval value);  // code points, items; fails where Python's len does
+size_t nb_jval_length(nb_jinja *j, nb_jval value); // code points, items; fails where Python's len does
 bool nb_jval_is_iterable(nb_jval value);
 const nb_jlist *nb_jval_iterate(nb_jinja *j, nb_jval value); // all items; an iterator is used up; fails as iter() does
-const char *nb_jval_type(nb_jval value); // Python's name of the type
-nb_jval nb_jval_str(nb_jinja *j, nb_jval value);         // str()
-void nb_jval_write(nb_jbuffer *b, nb_jval value);        // str() appended
-void nb_jval_write_repr(nb_jbuffer *b, nb_jval value);   // repr() appended
-void nb_jinja_check_defined(nb_jinja *j, nb_jval value); // fails with "'x' is undefined"
+const char *nb_jval_type(nb_jval value);                     // Python's name of the type
+nb_jval nb_jval_str(nb_jinja *j, nb_jval value);             // str()
+void nb_jval_write(nb_jbuffer *b, nb_jval value);            // str() appended
+void nb_jval_write_repr(nb_jbuffer *b, nb_jval value);       // repr() appended
+void nb_jinja_check_defined(nb_jinja *j, nb_jval value);     // fails with "'x' is undefined"
 
 size_t nb_jinja_format_float(char *text, size_t capacity, double real); // Python's repr
-bool nb_jinja_parse_int(nb_jval string, int base, int64_t *integer);     // as Python's int()
-bool nb_jinja_parse_float(nb_jval string, double *real);                 // as Python's float()
+bool nb_jinja_parse_int(nb_jval string, int base, int64_t *integer);    // as Python's int()
+bool nb_jinja_parse_float(nb_jval string, double *real);                // as Python's float()
 
 // Operators; `op` is a token kind of jinja_lex.h.
 nb_jval nb_jinja_arithmetic(nb_jinja *j, int op, nb_jval a, nb_jval b);
 nb_jval nb_jinja_negate(nb_jinja *j, nb_jval a);
-nb_jval nb_jinja_concat(nb_jinja *j, const nb_jval *strings, size_t n); // escapes when one of them is safe
+nb_jval nb_jinja_add_strings(nb_jinja *j, nb_jval a, nb_jval b); // a + b; if one is safe, the other is escaped
 nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args);
 
 // obj.name, obj[key], obj[from:to:step] (absent where omitted): undefined where there is no such thing.
@@ -221,8 +221,8 @@ nb_jval nb_jinja_slice(nb_jinja *j, nb_jval object, nb_jval from, nb_jval to, nb
 // ---- text ------------------------------------------------------------------------------------------------------------
 
 size_t nb_jtext_next(const char *bytes, size_t n, int32_t *code_point); // length of the first character, n > 0
-bool nb_jtext_is_space(int32_t code_point);                              // as Python's str.isspace
-size_t nb_jtext_offset(nb_jval string, size_t i_character);              // byte offset, at most n
+bool nb_jtext_is_space(int32_t code_point);                             // as Python's str.isspace
+size_t nb_jtext_offset(nb_jval string, size_t i_character);             // byte offset, at most n
 typedef enum nb_jcase { NB_JCASE_UPPER, NB_JCASE_LOWER, NB_JCASE_TITLE, NB_JCASE_CAPITAL, NB_JCASE_SWAP } nb_jcase;
 nb_jval nb_jtext_case(nb_jinja *j, nb_jval string, nb_jcase target);
 void nb_jtext_add_case(nb_jbuffer *b, nb_jval string, nb_jcase target);
@@ -230,7 +230,7 @@ enum { NB_JSTRIP_LEFT = 1, NB_JSTRIP_RIGHT = 2 };
 nb_jval nb_jtext_strip(nb_jval string, nb_jval chars, unsigned sides); // chars absent or none: white space
 nb_jval nb_jtext_replace(nb_jinja *j, nb_jval string, nb_jval old, nb_jval new, int64_t count);
 nb_jval nb_jtext_split_lines(nb_jinja *j, nb_jval string, bool keep_ends);
-nb_jval nb_jtext_join(nb_jinja *j, nb_jval separator, const nb_jlist *items); // items: str() of each
+nb_jval nb_jtext_join(nb_jinja *j, nb_jval separator, const nb_jlist *items);    // items: str() of each
 ptrdiff_t nb_jtext_find(nb_jinja *j, nb_jval string, nb_jval part, size_t from); // byte offset, -1: not there
 
 // ---- tables and entries of the parts -----------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ extern const size_t nb_jinja_n_filters_text, nb_jinja_n_filters_list, nb_jinja_n
 const nb_jbuiltin *nb_jinja_filter(const char *name, size_t bytes); // NULL: unknown
 const nb_jbuiltin *nb_jinja_test(const char *name, size_t bytes);
 void nb_jinja_list_names(char *text, size_t capacity, const nb_jbuiltin *table, size_t n); // "a, b, c"
-_Noreturn void nb_jinja_fail_filter(nb_jinja *j, const char *name, size_t bytes);           // unknown filter
+_Noreturn void nb_jinja_fail_filter(nb_jinja *j, const char *name, size_t bytes);          // unknown filter
 _Noreturn void nb_jinja_fail_test(nb_jinja *j, const char *name, size_t bytes);
 
 void nb_jinja_write_json(nb_jbuffer *b, nb_jval value, nb_jval indent, bool sort_keys); // json.dumps

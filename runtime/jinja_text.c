@@ -56,10 +56,11 @@ static bool add_special_case(nb_jbuffer *b, int32_t c, nb_jcase target, uint8_t 
         int32_t from;
         const char *upper, *title;
     } table[] = {
-        {0x00df, "SS", "Ss"},   {0x0149, "ʼN", "ʼN"}, {0x01f0, "J̌", "J̌"},   {0x0390, "Ϊ́", "Ϊ́"},   {0x03b0, "Ϋ́", "Ϋ́"},
-        {0x0587, "ԵՒ", "Եւ"},   {0x1e96, "H̱", "H̱"},   {0x1e97, "T̈", "T̈"},   {0x1e98, "W̊", "W̊"},   {0x1e99, "Y̊", "Y̊"},
-        {0x1e9a, "Aʾ", "Aʾ"},   {0xfb00, "FF", "Ff"}, {0xfb01, "FI", "Fi"}, {0xfb02, "FL", "Fl"}, {0xfb03, "FFI", "Ffi"},
-        {0xfb04, "FFL", "Ffl"}, {0xfb05, "ST", "St"}, {0xfb06, "ST", "St"},
+        {0x00df, "SS", "Ss"}, {0x0149, "ʼN", "ʼN"}, {0x01f0, "J̌", "J̌"},     {0x0390, "Ϊ́", "Ϊ́"},
+        {0x03b0, "Ϋ́", "Ϋ́"},   {0x0587, "ԵՒ", "Եւ"}, {0x1e96, "H̱", "H̱"},     {0x1e97, "T̈", "T̈"},
+        {0x1e98, "W̊", "W̊"},   {0x1e99, "Y̊", "Y̊"},   {0x1e9a, "Aʾ", "Aʾ"},   {0xfb00, "FF", "Ff"},
+        {0xfb01, "FI", "Fi"}, {0xfb02, "FL", "Fl"}, {0xfb03, "FFI", "Ffi"}, {0xfb04, "FFL", "Ffl"},
+        {0xfb05, "ST", "St"}, {0xfb06, "ST", "St"},
     };
     if (target == NB_JCASE_LOWER) {
         if (c != 0x0130)
@@ -79,8 +80,8 @@ static bool add_special_case(nb_jbuffer *b, int32_t c, nb_jcase target, uint8_t 
 static bool is_cased(int32_t c)
 {
     utf8proc_category_t category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL ||
-           category == UTF8PROC_CATEGORY_LT || utf8proc_toupper(c) != c || utf8proc_tolower(c) != c;
+    return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT ||
+           utf8proc_toupper(c) != c || utf8proc_tolower(c) != c;
 }
 
 // Capital sigma becomes the final form at the end of a word.

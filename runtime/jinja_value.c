@@ -129,7 +129,7 @@ void nb_jdict_set(nb_jinja *j, nb_jdict *dict, nb_jval key, nb_jval value)
         return;
     }
     if (dict->n == dict->capacity) {
-        dict->capacity = dict->capacity ? 2 * dict->capacity : 8;
+        dict->capacity = dict->capacity ? 2 * dict->capacity : 4;
         nb_jval *keys = nb_jinja_alloc(j, dict->capacity * sizeof *keys);
         nb_jval *values = nb_jinja_alloc(j, dict->capacity * sizeof *values);
         if (dict->n) {
