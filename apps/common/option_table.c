@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *program_of(const nb_command *command)
+{
+    return command->program ? command->program : "nibble";
+}
+
 enum { MAX_OPTIONS = 64, FIRST_CODE = 1000 }; // getopt's code of option i is FIRST_CODE + i: no letter collides
 
 typedef struct flat_option {
@@ -145,8 +150,8 @@ static int fail_value(const parser *p, const nb_option *option, const char *text
         snprintf(expected, sizeof expected, "%s from %llu to %llu",
                  option->kind == NB_OPTION_WHOLES ? "whole numbers with commas between," : "a whole number",
                  (unsigned long long)option->whole_min, (unsigned long long)option->whole_max);
-    return nb_fail(NB_EXIT_USAGE, "wrong value for --%s; expected %s, found \"%.100s\"; try nibble %s --help",
-                   option->name, expected, text, p->command->name);
+    return nb_fail(NB_EXIT_USAGE, "wrong value for --%s; expected %s, found \"%.100s\"; try %s %s --help", option->name,
+                   expected, text, program_of(p->command), p->command->name);
 }
 
 // getopt_long's verdicts '?' and ':' on `argument`.
@@ -154,16 +159,16 @@ static int fail_option(const parser *p, int verdict, const char *argument)
 {
     if (verdict == ':')
         return nb_fail(NB_EXIT_USAGE,
-                       "option %.100s needs a value; expected one after it, found none; try nibble %s --help", argument,
-                       p->command->name);
+                       "option %.100s needs a value; expected one after it, found none; try %s %s --help", argument,
+                       program_of(p->command), p->command->name);
     for (int i = 0; optopt && i < p->n; i++)
         if (p->longs[i].val == optopt)
             return nb_fail(NB_EXIT_USAGE,
-                           "option --%s takes no value; expected none, found \"%.100s\"; try nibble %s --help",
-                           p->longs[i].name, argument, p->command->name);
+                           "option --%s takes no value; expected none, found \"%.100s\"; try %s %s --help",
+                           p->longs[i].name, argument, program_of(p->command), p->command->name);
     return nb_fail(NB_EXIT_USAGE,
-                   "unknown or ambiguous option; expected one of nibble %s, found \"%.100s\"; try nibble %s --help",
-                   p->command->name, argument, p->command->name);
+                   "unknown or ambiguous option; expected one of %s %s, found \"%.100s\"; try %s %s --help",
+                   program_of(p->command), p->command->name, argument, program_of(p->command), p->command->name);
 }
 
 static const flat_option *find_option(const parser *p, int code)
@@ -181,13 +186,12 @@ static bool check_arguments(const nb_command *command, int n_args, char **args, 
     if (n_args >= command->n_args_min && n_args <= command->n_args_max)
         return true;
     if (n_args > command->n_args_max)
-        *exit_code =
-            nb_fail(NB_EXIT_USAGE, "too many arguments; expected %s, found also \"%.100s\"; try nibble %s --help",
-                    command->usage, args[command->n_args_max], command->name);
+        *exit_code = nb_fail(NB_EXIT_USAGE, "too many arguments; expected %s, found also \"%.100s\"; try %s %s --help",
+                             command->usage, args[command->n_args_max], program_of(command), command->name);
     else
         *exit_code =
-            nb_fail(NB_EXIT_USAGE, "an argument is missing; expected nibble %s %s, found %d; try nibble %s --help",
-                    command->name, command->usage, n_args, command->name);
+            nb_fail(NB_EXIT_USAGE, "an argument is missing; expected %s %s %s, found %d; try %s %s --help",
+                    program_of(command), command->name, command->usage, n_args, program_of(command), command->name);
     return false;
 }
 
@@ -234,7 +238,7 @@ static void help_option(const nb_option *option)
 
 void nb_options_help(const nb_command *command)
 {
-    printf("Usage: nibble %s %s\n%s\n", command->name, command->usage, command->summary);
+    printf("Usage: %s %s %s\n%s\n", program_of(command), command->name, command->usage, command->summary);
     for (int g = 0; g < NB_COMMAND_MAX_GROUPS && command->groups[g].title; g++) {
         printf("\n%s:\n", command->groups[g].title);
         for (size_t i = 0; i < command->groups[g].n_options; i++)

@@ -47,6 +47,7 @@ typedef struct nb_option_group {
 
 enum { NB_COMMAND_MAX_GROUPS = 2 };
 typedef struct nb_command {
+    const char *program; // whose command it is; NULL: nibble
     const char *name;
     const char *usage;   // "MODEL [-p TEXT] [OPTION]..."
     const char *summary; // one or more lines

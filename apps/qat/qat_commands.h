@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of nibble-qat: each takes its own arguments (argv[0] is the command's name) and returns an exit code.
+#ifndef NB_APPS_QAT_COMMANDS_H
+#define NB_APPS_QAT_COMMANDS_H
+
+int nb_command_quantize(int argc, char **argv);
+
+#endif
