@@ -102,9 +102,11 @@ nb_status nb_config_read_rope(nb_config *config, const nb_json_reader *reader)
     NB_TRY(refuse_unsupported(reader));
     NB_TRY(nb_json_number(reader, "rope_theta", NB_JSON_OPTIONAL, 1.001, 1e12, &rope->theta));
 
-    const json_t *scaling = NULL;
+    const json_t *scaling = NULL, *parameters = NULL;
+    NB_TRY(nb_json_object(reader, "rope_parameters", NB_JSON_OPTIONAL, &parameters));
     NB_TRY(nb_json_object(reader, "rope_scaling", NB_JSON_OPTIONAL, &scaling));
-    NB_TRY(nb_json_object(reader, "rope_parameters", NB_JSON_OPTIONAL, &scaling));
+    if (json_object_size(scaling) == 0) // where both are written, transformers takes rope_scaling
+        scaling = parameters;
     if (!scaling)
         return NB_OK;
     nb_json_reader inner = {scaling, reader->file, reader->error};

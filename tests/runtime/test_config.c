@@ -149,6 +149,13 @@ static void test_rope(void **state)
     assert_true(c.rope.kind == NB_ROPE_LLAMA3 && c.rope.low_freq_factor == 1 && c.rope.high_freq_factor == 4);
     assert_true(c.rope.original_max_positions == 8192);
 
+    c = parsed("{" BASE ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":3},\"rope_parameters\":{\"rope_theta\":5}}",
+               NULL, NULL);
+    assert_true(c.rope.kind == NB_ROPE_LINEAR && c.rope.factor == 3 && c.rope.theta == 10000);
+    c = parsed("{" BASE ",\"rope_scaling\":{},\"rope_parameters\":{\"full_attention\":{\"rope_theta\":5}}}", NULL,
+               NULL);
+    assert_true(c.rope.kind == NB_ROPE_DEFAULT && c.rope.theta == 5);
+
     assert_refused("{" BASE ",\"rope_scaling\":{\"type\":\"longrope\",\"factor\":2}}", NULL, NULL, "longrope");
     assert_refused("{" BASE ",\"rope_scaling\":{\"type\":\"linear\"}}", NULL, NULL, "factor");
     assert_refused("{" BASE ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}}", NULL, NULL, "factor");
