@@ -178,6 +178,15 @@ nb_status nb_file_read_into(const char *path, uint64_t offset, void *dst, size_t
     return status;
 }
 
+void nb_file_forget(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
 size_t nb_file_read_head(const char *path, char *text, size_t capacity)
 {
     NB_ASSERT(capacity > 0);

@@ -39,6 +39,9 @@ NB_MUST_USE nb_status nb_file_read(const char *path, size_t max_bytes, char **da
 // the range will not be needed again: the copy in `dst` is to be the only one.
 NB_MUST_USE nb_status nb_file_read_into(const char *path, uint64_t offset, void *dst, size_t bytes, nb_error *error);
 
+// Tells the system that no one here will read the file again: its page cache may go (not while it is mapped).
+void nb_file_forget(const char *path);
+
 // Up to capacity - 1 bytes from the beginning of a file of any kind (made for /proc and /sys), zero-terminated. Returns
 // the number of bytes, 0 when it cannot be read. No allocation.
 size_t nb_file_read_head(const char *path, char *text, size_t capacity);

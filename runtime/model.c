@@ -41,6 +41,16 @@ static nb_status check_unchanged(const nb_checkpoint *checkpoint, nb_error *erro
     return NB_OK;
 }
 
+// The copy is to be the only one: headers and tables were read through the maps, and their pages go too.
+static void forget_files(nb_checkpoint *checkpoint)
+{
+    for (size_t i = 0; i < checkpoint->n_shards; i++) {
+        nb_map_close(&checkpoint->shards[i].map);
+        nb_file_forget(checkpoint->shards[i].path);
+    }
+    nb_checkpoint_close(checkpoint);
+}
+
 static nb_status open_model(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
                             void *progress_user, nb_error *error)
 {
@@ -67,7 +77,7 @@ static nb_status open_model(nb_model *model, const char *directory, bool residen
     nb_arena_seal(&storage->weights);
     nb_arena_seal(&storage->tables);
     if (resident) {
-        nb_checkpoint_close(&storage->checkpoint);
+        forget_files(&storage->checkpoint);
         return NB_OK;
     }
     nb_checkpoint_keep_maps(&storage->checkpoint);
