@@ -271,6 +271,13 @@ static nb_jval filter_abs(const nb_jcall *c)
     return integer < 0 ? nb_jinja_negate(c->j, c->self) : nb_jval_int(integer);
 }
 
+static double power_of_ten(int64_t exponent)
+{
+    char text[32];
+    snprintf(text, sizeof text, "1e%" PRId64, exponent);
+    return strtod(text, NULL); // correctly rounded
+}
+
 // To `digits` decimals, ties to even of the exact value, as Python's round does.
 static double round_decimals(double real, int64_t digits)
 {
@@ -278,7 +285,7 @@ static double round_decimals(double real, int64_t digits)
     if (!isfinite(real) || digits > 22)
         return real;
     if (digits < 0) {
-        double scale = pow(10, (double)nb_min((size_t)-digits, 400));
+        double scale = power_of_ten(-digits);
         return isinf(scale) ? 0.0 * real : nearbyint(real / scale) * scale;
     }
     snprintf(text, sizeof text, "%.*f", (int)digits, real);
@@ -295,7 +302,7 @@ static nb_jval filter_round(const nb_jcall *c)
         nb_jinja_fail(c->j, "round: expected at most 400 digits, found %" PRId64, digits);
     bool is_ceil = nb_jval_is(c->a[1], "ceil"), is_floor = nb_jval_is(c->a[1], "floor");
     if (is_ceil || is_floor) {
-        double scale = pow(10, (double)digits), scaled = nb_jval_to_float(c->self) * scale;
+        double scale = power_of_ten(digits), scaled = nb_jval_to_float(c->self) * scale;
         return nb_jval_float((is_ceil ? ceil(scaled) : floor(scaled)) / scale);
     }
     if (c->a[1].kind != NB_J_ABSENT && !nb_jval_is(c->a[1], "common"))

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "runtime/utf8.h"
+
 typedef struct lexer {
     nb_jinja *j;
     const char *s; // line breaks normalised
@@ -288,9 +290,8 @@ static size_t lex_escape(lexer *l, nb_jbuffer *b, size_t at)
         nb_jbuffer_add(b, "\\", 1, NB_JMARK_TRUSTED); // unknown: the backslash stays
         return at;
     }
-    char bytes[4];
-    utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)bytes);
-    nb_jbuffer_add(b, bytes, (size_t)n, NB_JMARK_TRUSTED);
+    char bytes[NB_UTF8_BYTES_MAX];
+    nb_jbuffer_add(b, bytes, nb_utf8_write(code, bytes), NB_JMARK_TRUSTED);
     return at + i;
 }
 

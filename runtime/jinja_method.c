@@ -6,6 +6,8 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "runtime/utf8.h"
+
 static bool is_given(nb_jval argument)
 {
     return argument.kind != NB_J_ABSENT && argument.kind != NB_J_NONE;
@@ -151,9 +153,7 @@ static nb_jval rsplit_words(const nb_jcall *c, int64_t max)
     while (rest.n && words.list->n < max) {
         size_t from = rest.n, n;
         while (from > 0) {
-            size_t before = from - 1;
-            while (before > 0 && ((unsigned char)rest.bytes[before] & 0xc0) == 0x80)
-                before--;
+            size_t before = nb_utf8_back(rest.bytes, from);
             if (is_space_at(rest, before, &n))
                 break;
             from = before;

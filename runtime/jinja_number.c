@@ -117,6 +117,24 @@ static double float_floor_divide(double a, double b)
     return quotient - whole > 0.5 ? whole + 1.0 : whole;
 }
 
+// Whole exponents only: no template takes roots, and libm's pow is not the same everywhere.
+static double float_power(nb_jinja *j, double base, double exponent)
+{
+    if (floor(exponent) != exponent || fabs(exponent) > 100000)
+        nb_jinja_fail(j, "**: expected a small whole exponent, found %g", exponent);
+    if (base == 0 && exponent < 0)
+        nb_jinja_fail(j, "division by zero");
+    double power = 1, factor = base;
+    for (int n = (int)fabs(exponent); n > 0; n >>= 1) {
+        if (n & 1)
+            power *= factor;
+        factor *= factor;
+    }
+    if (isfinite(base) && !isfinite(power))
+        nb_jinja_fail(j, "**: the result is out of range");
+    return exponent < 0 ? 1 / power : power;
+}
+
 static nb_jval float_arithmetic(nb_jinja *j, int op, double a, double b)
 {
     if (b == 0 && (op == NB_JT_DIV || op == NB_JT_FLOOR_DIV || op == NB_JT_MOD))
@@ -137,10 +155,7 @@ static nb_jval float_arithmetic(nb_jinja *j, int op, double a, double b)
     default:
         break;
     }
-    double power = pow(a, b);
-    if ((a == 0 && b < 0) || (isfinite(a) && isfinite(b) && !isfinite(power)))
-        nb_jinja_fail(j, "power out of range");
-    return nb_jval_float(power);
+    return nb_jval_float(float_power(j, a, b));
 }
 
 static nb_jval int_arithmetic(nb_jinja *j, int op, int64_t a, int64_t b)

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
+
+#include "runtime/utf8.h"
 
 nb_jscope *nb_jscope_create(nb_jinja *j, nb_jscope *parent)
 {
@@ -213,12 +214,11 @@ static nb_status check_source(const char *source, size_t bytes, nb_error *error)
         return nb_error_set(error, NB_ERR_INPUT, "chat template: expected at most %d bytes, found %zu",
                             NB_JINJA_SOURCE_BYTES_MAX, bytes);
     for (size_t i = 0; i < bytes;) {
-        utf8proc_int32_t c;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)source + i, (utf8proc_ssize_t)(bytes - i), &c);
-        if (n <= 0)
+        nb_utf8 c = nb_utf8_read(source + i, bytes - i);
+        if (c.kind != NB_UTF8_VALID)
             return nb_error_set(error, NB_ERR_INPUT, "chat template: expected UTF-8, found byte 0x%02x at offset %zu",
                                 (unsigned char)source[i], i);
-        i += (size_t)n;
+        i += c.bytes;
     }
     return NB_OK;
 }

@@ -5,27 +5,18 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "runtime/utf8.h"
+
 size_t nb_jtext_next(const char *bytes, size_t n, int32_t *code_point)
 {
-    unsigned char first = (unsigned char)bytes[0];
-    if (first < 0x80) {
-        *code_point = first;
-        return 1;
-    }
-    utf8proc_int32_t c;
-    utf8proc_ssize_t length = utf8proc_iterate((const utf8proc_uint8_t *)bytes, (utf8proc_ssize_t)n, &c);
-    *code_point = length > 0 ? c : 0xfffd;
-    return length > 0 ? (size_t)length : 1;
+    nb_utf8 c = nb_utf8_read(bytes, n);
+    *code_point = (int32_t)c.code;
+    return c.bytes;
 }
 
 bool nb_jtext_is_space(int32_t c)
 {
-    if (c < 0x80)
-        return c == ' ' || (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x1f);
-    if (c == 0x85)
-        return true;
-    utf8proc_category_t category = utf8proc_category(c);
-    return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
+    return nb_utf8_is_space((uint32_t)c) || (c >= 0x1c && c <= 0x1f);
 }
 
 size_t nb_jtext_offset(nb_jval string, size_t i_character)
@@ -43,9 +34,8 @@ size_t nb_jtext_offset(nb_jval string, size_t i_character)
 
 static void add_code_point(nb_jbuffer *b, int32_t c, uint8_t mark)
 {
-    char bytes[4];
-    utf8proc_ssize_t n = utf8proc_encode_char(c, (utf8proc_uint8_t *)bytes);
-    nb_jbuffer_add(b, bytes, (size_t)n, mark);
+    char bytes[NB_UTF8_BYTES_MAX];
+    nb_jbuffer_add(b, bytes, nb_utf8_write((uint32_t)c, bytes), mark);
 }
 
 // Upper and title case of the characters that Unicode's simple mapping leaves alone but whose full mapping has several
@@ -164,9 +154,7 @@ nb_jval nb_jtext_strip(nb_jval s, nb_jval chars, unsigned sides)
         from += n;
     }
     while ((sides & NB_JSTRIP_RIGHT) && from < to) {
-        size_t last = to - 1;
-        while (last > from && ((unsigned char)s.bytes[last] & 0xc0) == 0x80)
-            last--;
+        size_t last = nb_max(from, nb_utf8_back(s.bytes, to));
         if (!is_stripped(s, last, to - last, chars))
             break;
         to = last;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "platform/file.h"
+#include "runtime/jinja.h"
 #include "runtime/json.h"
 #include "runtime/limits.h"
 
@@ -112,6 +113,16 @@ static nb_status load_template_file(nb_text *text, const char *directory, nb_err
     return NB_OK;
 }
 
+// A template that does not compile is no reason to refuse the tokenizer: `compiled` stays NULL, and asking for a chat
+// tells why.
+static nb_status compile_template(nb_text *text, nb_error *error)
+{
+    nb_error problem = {0};
+    nb_status status =
+        nb_template_compile(&text->compiled, text->chat_template, text->chat_template_bytes, &problem);
+    return status == NB_ERR_SYSTEM ? nb_error_set(error, status, "%s", problem.text) : NB_OK;
+}
+
 static nb_status load_config(nb_text *text, const char *directory, nb_error *error)
 {
     json_t *root;
@@ -120,6 +131,8 @@ static nb_status load_config(nb_text *text, const char *directory, nb_error *err
     nb_status status = root ? read_config(text, root, error) : NB_OK;
     json_decref(root);
     text->chat_template_bytes = text->chat_template ? strlen(text->chat_template) : 0;
+    if (status == NB_OK && text->chat_template)
+        status = compile_template(text, error);
     return status;
 }
 
@@ -220,6 +233,7 @@ void nb_text_close(nb_text *text)
     if (!text)
         return;
     nb_tokenizer_free(text->tokenizer);
+    nb_template_free(text->compiled);
     free(text->chat_template);
     free(text->bos_token);
     free(text->eos_token);
