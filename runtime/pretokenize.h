@@ -48,7 +48,8 @@ typedef struct nb_pretokenize_scratch {
 } nb_pretokenize_scratch;
 void nb_pretokenize_scratch_release(nb_pretokenize_scratch *scratch);
 
-// `at_start`: the text begins the whole input (prepend_scheme "first"). Errors: on_word's, the pattern's, NB_ERR_SYSTEM.
+// `at_start`: the text begins the whole input (prepend_scheme "first"). Errors: on_word's, the pattern's,
+// NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_pretokenize(const nb_pretokenizer *pretokenizer, nb_pretokenize_scratch *scratch,
                                      const char *text, size_t bytes, bool at_start, nb_word_fn on_word, void *user,
                                      nb_error *error);
