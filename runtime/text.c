@@ -136,17 +136,6 @@ static nb_status load_config(nb_text *text, const char *directory, nb_error *err
     return status;
 }
 
-static nb_status compile_template(nb_text *text, nb_error *error)
-{
-    nb_error detail = {0};
-    if (!text->chat_template)
-        return NB_OK;
-    nb_status status = nb_template_compile(&text->compiled, text->chat_template, text->chat_template_bytes, &detail);
-    if (status == NB_OK || status == NB_ERR_INPUT)
-        return NB_OK;
-    return nb_error_set(error, status, "%s", detail.text);
-}
-
 // ---- stop ids
 // --------------------------------------------------------------------------------------------------------
 
@@ -216,7 +205,6 @@ static nb_status load(nb_text *text, const char *directory, nb_error *error)
 {
     NB_TRY(load_tokenizer(text, directory, error));
     NB_TRY(load_config(text, directory, error));
-    NB_TRY(compile_template(text, error));
     NB_TRY(load_stops(text, directory, error));
     text->think_open_id = nb_tokenizer_find_added(text->tokenizer, "<think>", 7);
     text->think_close_id = nb_tokenizer_find_added(text->tokenizer, "</think>", 8);
