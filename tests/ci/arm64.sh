@@ -25,6 +25,10 @@ if [ ! -e "$root/usr/include/jansson.h" ]; then
     mmdebstrap --variant=extract --mode=root --architectures=arm64 bookworm "$root" \
         --include=libc6-dev,libgcc-12-dev,libjansson-dev,libpcre2-dev,libutf8proc-dev,libssl-dev,libedit-dev,libmimalloc-dev \
         http://deb.debian.org/debian || skip 'the Arm libraries could not be fetched'
+    # Absolute links would lead out of it.
+    find "$root/usr/lib" -type l -lname '/*' | while read -r link; do
+        ln -sf "$root$(readlink "$link")" "$link"
+    done
 fi
 libraries=$root/usr/lib/aarch64-linux-gnu/pkgconfig
 PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$libraries:$root/usr/share/pkgconfig \
