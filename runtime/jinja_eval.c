@@ -131,7 +131,7 @@ nb_jval nb_jinja_slice(nb_jinja *j, nb_jval object, nb_jval from, nb_jval to, nb
 {
     nb_jinja_check_defined(j, object);
     if (object.kind < NB_J_STRING || object.kind > NB_J_RANGE)
-        return nb_jval_undefined("slice", 5); // in jinja2 a failed lookup too
+        nb_jinja_fail(j, "slice of %s; expected a string or list", nb_jval_type(object));
     int64_t by = step.kind == NB_J_ABSENT || step.kind == NB_J_NONE ? 1 : nb_jval_to_int(j, step, "slice");
     if (by == 0)
         nb_jinja_fail(j, "slice: expected a step, found 0");

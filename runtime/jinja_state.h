@@ -213,7 +213,7 @@ nb_jval nb_jinja_negate(nb_jinja *j, nb_jval a);
 nb_jval nb_jinja_add_strings(nb_jinja *j, nb_jval a, nb_jval b); // a + b; if one is safe, the other is escaped
 nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args);
 
-// obj.name, obj[key], obj[from:to:step] (absent where omitted): undefined where there is no such thing.
+// obj.name and obj[key]: undefined where there is no such thing. obj[from:to:step] (absent where omitted) fails instead.
 nb_jval nb_jinja_attribute(nb_jinja *j, nb_jval object, nb_jval name);
 nb_jval nb_jinja_item(nb_jinja *j, nb_jval object, nb_jval key);
 nb_jval nb_jinja_slice(nb_jinja *j, nb_jval object, nb_jval from, nb_jval to, nb_jval step);

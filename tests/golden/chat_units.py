@@ -287,6 +287,9 @@ none in 'abc'
 {[]: 1}
 {'a': 1}[[]].x
 l[0:1:0]
+d[0:1]
+i[1:]
+missing[1:]
 l['a':]
 s | upper(1)
 s | indent(first=1, nope=2)
