@@ -144,7 +144,7 @@ $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 # A second make, because the libraries may only now be there; parallel unless the caller chose.
 AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 MODEL := apps/tutor/model
-Q ?= Tom has 23 apples. He buys 19 more and then gives 8 to Anna. How many apples does Tom have?
+Q ?= Mia had 58 shells and bought 6 boxes of 24 shells. How many shells does Mia have now?
 export Q
 
 deps: ## install the missing packages (apt, with sudo where needed)
