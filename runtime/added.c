@@ -6,6 +6,8 @@
 #include "runtime/tokenizer.h"
 #include "runtime/utf8.h"
 
+static const char WORD[] = "[" NB_PATTERN_WORD_ITEMS "]";
+
 // Node 0 is the root. Children of a node are a list; few tokens share a prefix, so the lists are short.
 typedef struct node {
     uint32_t first_child, next_sibling; // 0: none
@@ -59,7 +61,7 @@ nb_status nb_added_insert(nb_added *added, const char *content, size_t bytes, nb
         return nb_error_set(error, NB_ERR_SYSTEM, "added tokens do not fit memory");
     ((node *)added->nodes.data)[at].token = (uint32_t)(added->tokens.bytes / sizeof token);
     if (token.is_single_word && !added->word)
-        return nb_pattern_regex(&added->word, "\\w", 2, "added_tokens[].single_word", error);
+        return nb_pattern_regex(&added->word, WORD, strlen(WORD), "added_tokens[].single_word", error);
     return NB_OK;
 }
 

@@ -93,7 +93,7 @@ void nb_bpe_find_bytes(nb_bpe *bpe)
     }
 }
 
-// ---- the word as a list of symbols -------------------------------------------------------------------------------
+// ---- the word as a list of symbols --------------------------------------------------------------------------
 
 static void add_symbol(nb_buffer *symbols, int32_t id)
 {
@@ -155,7 +155,7 @@ static void list_bytes(const nb_bpe *bpe, nb_buffer *symbols, const char *word, 
         add_symbol(symbols, bpe->unk_id);
 }
 
-// ---- merging -------------------------------------------------------------------------------------------------------
+// ---- merging ------------------------------------------------------------------------------------------------
 // The heap holds rank << 32 | position, so the smallest key is the lowest rank and, among equals, the leftmost. Entries
 // are not removed when their pair changes; a popped entry counts only if its symbols are still that rank's pair.
 

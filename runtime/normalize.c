@@ -64,7 +64,7 @@ static uint8_t worst_mark(const nb_marked *in, size_t begin, size_t end)
     return worst;
 }
 
-// ---- Unicode normal forms ----------------------------------------------------------------------------------------
+// ---- Unicode normal forms -----------------------------------------------------------------------------------
 
 static int combining_class(int32_t code)
 {
@@ -171,7 +171,7 @@ static bool run_form(sink *out, const nb_marked *in, nb_normal_kind kind)
     return true;
 }
 
-// ---- the other steps ---------------------------------------------------------------------------------------------
+// ---- the other steps ----------------------------------------------------------------------------------------
 
 static bool run_lowercase(sink *out, const nb_marked *in)
 {

@@ -9,6 +9,9 @@
 
 typedef struct nb_pattern nb_pattern;
 
+// A word character where the Python package asks Rust's regex library, not Oniguruma: Unicode TR18, Annex C.
+#define NB_PATTERN_WORD_ITEMS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}"
+
 enum { NB_PATTERN_BYTES_MAX = 64 << 10 };
 
 // `where` names the place in tokenizer.json for errors. Errors: NB_ERR_INPUT, NB_ERR_SYSTEM.

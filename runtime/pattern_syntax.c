@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-// PCRE2's \s has U+180E, which Oniguruma's has not; \w of PCRE2 10.42 lacks marks and connecting punctuation.
+// PCRE2's \s has U+180E, which Oniguruma's has not; \w of PCRE2 10.42 lacks marks and connecting punctuation. The six
+// last characters, superscripts and fractions of Latin-1, are an oddity of Oniguruma's tables.
 #define SPACE_ITEMS "\\t-\\r\\x{85}\\p{Z}"
-#define WORD_ITEMS  "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define WORD_ITEMS  "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 typedef struct scan {
     nb_buffer *out;

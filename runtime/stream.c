@@ -48,7 +48,7 @@ struct nb_stream {
     uint32_t n_newlines; // that are still dropped after a tag
 };
 
-// ---- needles -------------------------------------------------------------------------------------------------------
+// ---- needles ------------------------------------------------------------------------------------------------
 
 static nb_status make_needle(needle *made, const char *text, nb_error *error)
 {
@@ -101,7 +101,7 @@ static uint32_t advance_all(nb_stream *stream, char byte, size_t *held)
     return best;
 }
 
-// ---- stages 3 and 2 --------------------------------------------------------------------------------------------------
+// ---- stages 3 and 2 -----------------------------------------------------------------------------------------
 
 static void emit(nb_stream *stream, size_t bytes)
 {
@@ -153,7 +153,7 @@ static void put_character(nb_stream *stream, const char *text, size_t bytes)
         emit(stream, stream->n_pending - held);
 }
 
-// ---- stage 1 -------------------------------------------------------------------------------------------------------
+// ---- stage 1 ------------------------------------------------------------------------------------------------
 
 // `is_end`: an unfinished character will not be finished.
 static void put_bytes(nb_stream *stream, bool is_end)
@@ -212,7 +212,7 @@ void nb_stream_push(nb_stream *stream, int32_t id, nb_piece *piece)
     end_piece(stream, piece);
 }
 
-// ---- life ----------------------------------------------------------------------------------------------------------
+// ---- life ---------------------------------------------------------------------------------------------------
 
 static void begin_stream(nb_stream *stream)
 {

@@ -52,8 +52,7 @@ static nb_status copy_string(char **copy, const char *text, nb_error *error)
     return *copy ? NB_OK : nb_error_set(error, NB_ERR_SYSTEM, "text does not fit memory");
 }
 
-// ---- tokenizer_config.json
-// -------------------------------------------------------------------------------------------
+// ---- tokenizer_config.json ----------------------------------------------------------------------------------
 
 // A special token is a string, an object with `content`, or null.
 static nb_status read_special(const nb_json_reader *reader, const char *key, char **token)
@@ -118,8 +117,7 @@ static nb_status load_template_file(nb_text *text, const char *directory, nb_err
 static nb_status compile_template(nb_text *text, nb_error *error)
 {
     nb_error problem = {0};
-    nb_status status =
-        nb_template_compile(&text->compiled, text->chat_template, text->chat_template_bytes, &problem);
+    nb_status status = nb_template_compile(&text->compiled, text->chat_template, text->chat_template_bytes, &problem);
     return status == NB_ERR_SYSTEM ? nb_error_set(error, status, "%s", problem.text) : NB_OK;
 }
 
@@ -136,8 +134,7 @@ static nb_status load_config(nb_text *text, const char *directory, nb_error *err
     return status;
 }
 
-// ---- stop ids
-// --------------------------------------------------------------------------------------------------------
+// ---- stop ids -----------------------------------------------------------------------------------------------
 
 static nb_status add_stop(nb_text *text, int64_t id, nb_error *error)
 {
@@ -186,8 +183,7 @@ static nb_status load_stops(nb_text *text, const char *directory, nb_error *erro
     return add_stop(text, nb_tokenizer_find(text->tokenizer, text->eos_token, strlen(text->eos_token)), error);
 }
 
-// ---- opening
-// ---------------------------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------------------
 
 static nb_status load_tokenizer(nb_text *text, const char *directory, nb_error *error)
 {

@@ -13,7 +13,7 @@ enum {
     NORMALIZED_BYTES_MAX = 4 * NB_TOKENIZER_TEXT_BYTES_MAX,
 };
 
-// ---- building ------------------------------------------------------------------------------------------------------
+// ---- building -----------------------------------------------------------------------------------------------
 
 static nb_status load(nb_tokenizer *tokenizer, const json_t *root, nb_error *error)
 {
@@ -82,7 +82,7 @@ size_t nb_tokenizer_piece_bytes_max(const nb_tokenizer *tokenizer)
     return tokenizer->decoder.piece_bytes_max;
 }
 
-// ---- encoding ------------------------------------------------------------------------------------------------------
+// ---- encoding -----------------------------------------------------------------------------------------------
 
 // One call's working memory.
 typedef struct encoding {
@@ -225,7 +225,7 @@ nb_status nb_tokenizer_encode(const nb_tokenizer *tokenizer, const char *text, s
     return status;
 }
 
-// ---- decoding ------------------------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------------------
 
 static nb_status join(const nb_tokenizer *tokenizer, const int32_t *ids, size_t n_ids, unsigned flags, nb_buffer *out,
                       nb_error *error)

@@ -29,7 +29,7 @@ typedef struct rules {
     bool is_fused, has_bytes, is_any;
 } rules;
 
-// ---- reading the rules ---------------------------------------------------------------------------------------------
+// ---- reading the rules --------------------------------------------------------------------------------------
 
 static nb_status add_rule(rules *all, const nb_json_reader *reader, rule_kind kind, rule **added)
 {
@@ -122,7 +122,7 @@ static nb_status read_rule(nb_tokenizer *tokenizer, const nb_json_reader *reader
     return NB_OK;
 }
 
-// ---- one token's bytes ---------------------------------------------------------------------------------------------
+// ---- one token's bytes --------------------------------------------------------------------------------------
 
 // A token of alphabet characters becomes their bytes; any other (an added token) stays as it is.
 static bool decode_byte_level(nb_buffer *out, const char *text, size_t bytes)
@@ -201,8 +201,8 @@ static bool apply_rule(nb_buffer *out, const char *text, size_t bytes, const rul
 // Appends the token's bytes to vocab->decoded; `work` holds what the rules pass on.
 static bool decode_token(nb_vocab *vocab, nb_token *token, const rules *all, nb_buffer work[2])
 {
-    const char *text = vocab->blob.data + token->text_offset;
-    size_t bytes = token->text_bytes;
+    const char *text = vocab->blob.data + token->source_offset;
+    size_t bytes = token->source_bytes;
     for (uint32_t i = 0; i < all->n; i++) {
         nb_buffer *out = &work[i % 2];
         out->bytes = 0;
@@ -229,7 +229,7 @@ static nb_status decode_all(nb_tokenizer *tokenizer, const rules *all, nb_buffer
             return nb_error_set(error, NB_ERR_INPUT,
                                 "tokenizer.json: decoded tokens; expected at most %d bytes in all, found more",
                                 NB_VOCAB_BLOB_MAX);
-        size_t most = nb_max(token->text_bytes, token->decoded_bytes);
+        size_t most = nb_max(token->source_bytes, token->decoded_bytes);
         tokenizer->decoder.piece_bytes_max = nb_max(tokenizer->decoder.piece_bytes_max, most);
     }
     return NB_OK;
@@ -252,7 +252,7 @@ nb_status nb_tokenizer_load_decoder(nb_tokenizer *tokenizer, const json_t *root,
     return status;
 }
 
-// ---- decoding ------------------------------------------------------------------------------------------------------
+// ---- decoding -----------------------------------------------------------------------------------------------
 
 nb_decode_state nb_tokenizer_decode_begin(const nb_tokenizer *tokenizer)
 {
@@ -262,10 +262,10 @@ nb_decode_state nb_tokenizer_decode_begin(const nb_tokenizer *tokenizer)
 // The first token loses its marks instead of turning them into spaces.
 static size_t copy_without_mark(const nb_vocab *vocab, const nb_token *token, const char *mark, char *out)
 {
-    const char *text = vocab->blob.data + token->text_offset;
+    const char *text = vocab->blob.data + token->source_offset;
     size_t mark_bytes = strlen(mark), n = 0;
-    for (size_t i = 0; i < token->text_bytes;) {
-        if (token->text_bytes - i >= mark_bytes && memcmp(text + i, mark, mark_bytes) == 0)
+    for (size_t i = 0; i < token->source_bytes;) {
+        if (token->source_bytes - i >= mark_bytes && memcmp(text + i, mark, mark_bytes) == 0)
             i += mark_bytes;
         else
             out[n++] = text[i++];
@@ -287,7 +287,7 @@ size_t nb_tokenizer_decode_id(const nb_tokenizer *tokenizer, nb_decode_state *st
     state->is_first = false;
     const char *mark = decoder->first_mark;
     size_t n = token->decoded_bytes;
-    if (is_first && *mark && memmem(vocab->blob.data + token->text_offset, token->text_bytes, mark, strlen(mark)))
+    if (is_first && *mark && memmem(vocab->blob.data + token->source_offset, token->source_bytes, mark, strlen(mark)))
         n = copy_without_mark(vocab, token, mark, out);
     else if (n > 0)
         memcpy(out, vocab->decoded.data + token->decoded_offset, n);

@@ -5,7 +5,7 @@
 
 #include "runtime/tokenizer_parts.h"
 
-// ---- vocabulary ----------------------------------------------------------------------------------------------------
+// ---- vocabulary ---------------------------------------------------------------------------------------------
 
 static nb_status read_id(const nb_json_reader *reader, const char *key, const json_t *value, uint32_t *id)
 {
@@ -55,7 +55,7 @@ static nb_status load_vocab(nb_tokenizer *tokenizer, json_t *names, const json_t
     return NB_OK;
 }
 
-// ---- merges --------------------------------------------------------------------------------------------------------
+// ---- merges -------------------------------------------------------------------------------------------------
 
 // "a b", the older spelling.
 static nb_status add_joined(nb_bpe *bpe, nb_buffer *joined, const json_t *merge, const nb_json_reader *model)
@@ -90,7 +90,7 @@ static nb_status load_merges(nb_tokenizer *tokenizer, const nb_json_reader *mode
     return status;
 }
 
-// ---- the model -----------------------------------------------------------------------------------------------------
+// ---- the model ----------------------------------------------------------------------------------------------
 
 static nb_status check_kind(const nb_json_reader *model)
 {
@@ -140,7 +140,19 @@ nb_status nb_tokenizer_load_model(nb_tokenizer *tokenizer, const json_t *root, n
     return load_flags(tokenizer, &model);
 }
 
-// ---- added tokens --------------------------------------------------------------------------------------------------
+// ---- added tokens -------------------------------------------------------------------------------------------
+
+// The normalised content is what is matched and, in the Python package, what decoding gives.
+static nb_status set_source(nb_tokenizer *tokenizer, const nb_marked *content, int32_t id, nb_error *error)
+{
+    nb_vocab *vocab = &tokenizer->vocab;
+    size_t offset = vocab->blob.bytes;
+    if (offset + content->bytes > NB_VOCAB_BLOB_MAX || !nb_buffer_append(&vocab->blob, content->text, content->bytes))
+        return nb_error_set(error, NB_ERR_SYSTEM, "token names do not fit memory");
+    vocab->tokens[id].source_offset = (uint32_t)offset;
+    vocab->tokens[id].source_bytes = (uint32_t)content->bytes;
+    return NB_OK;
+}
 
 static nb_status insert_normalized(nb_tokenizer *tokenizer, const char *content, size_t bytes, nb_added_token token,
                                    nb_error *error)
@@ -152,6 +164,8 @@ static nb_status insert_normalized(nb_tokenizer *tokenizer, const char *content,
         status = nb_normalize(&tokenizer->normalizer, &scratch, in, &out, NB_ADDED_BYTES_MAX, error);
     if (status == NB_OK && out.bytes > 0)
         status = nb_added_insert(&tokenizer->normalized_added, out.text, out.bytes, token, error);
+    if (status == NB_OK)
+        status = set_source(tokenizer, &out, token.id, error);
     nb_matcher_free(scratch.matcher);
     nb_normalize_scratch_release(&scratch);
     return status;
@@ -201,7 +215,7 @@ nb_status nb_tokenizer_load_added(nb_tokenizer *tokenizer, const json_t *root, n
     return NB_OK;
 }
 
-// ---- post-processor ------------------------------------------------------------------------------------------------
+// ---- post-processor -----------------------------------------------------------------------------------------
 
 static nb_status put_special(const nb_tokenizer *tokenizer, const nb_json_reader *processor, const json_t *item,
                              nb_buffer *out)

@@ -39,7 +39,7 @@ NB_MUST_USE nb_status nb_tokenizer_load_pretokenizer(nb_tokenizer *tokenizer, co
 NB_MUST_USE nb_status nb_tokenizer_load_post(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);
 NB_MUST_USE nb_status nb_tokenizer_load_decoder(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);
 
-// ---- readers of tokenizer.json's own constructions ------------------------------------------------------------------
+// ---- readers of tokenizer.json's own constructions ----------------------------------------------------------
 
 // A string of exactly one character; zero-terminated in `value`.
 NB_MUST_USE nb_status nb_tokenizer_read_char(const nb_json_reader *reader, const char *key, char value[5]);

@@ -46,7 +46,7 @@ nb_status nb_tokenizer_each_component(nb_tokenizer *tokenizer, const json_t *com
     return NB_OK;
 }
 
-// ---- normaliser ----------------------------------------------------------------------------------------------------
+// ---- normaliser ---------------------------------------------------------------------------------------------
 
 static nb_status read_content(const nb_json_reader *reader, const char *key, nb_normal *step)
 {
@@ -94,7 +94,7 @@ nb_status nb_tokenizer_load_normalizer(nb_tokenizer *tokenizer, const json_t *ro
                                        "normalizers", load_normal, NULL, error);
 }
 
-// ---- pre-tokeniser -------------------------------------------------------------------------------------------------
+// ---- pre-tokeniser ------------------------------------------------------------------------------------------
 
 // GPT-2's own pattern: what ByteLevel with use_regex splits by.
 static const char GPT2_PATTERN[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -214,7 +214,8 @@ static nb_status load_pretoken(nb_tokenizer *tokenizer, const nb_json_reader *re
         return add_regex(tokenizer, reader, "[\\p{P}!-/:-@\\[-`{-~]", behaviour);
     }
     if (strcmp(type, "Whitespace") == 0) {
-        NB_TRY(add_regex(tokenizer, reader, "\\w+|[^\\w\\s]+", NB_REMOVED));
+        NB_TRY(
+            add_regex(tokenizer, reader, "[" NB_PATTERN_WORD_ITEMS "]+|[^" NB_PATTERN_WORD_ITEMS "\\s]+", NB_REMOVED));
         tokenizer->pretokenizer.steps[tokenizer->pretokenizer.n_steps - 1].inverts = true;
         return NB_OK;
     }

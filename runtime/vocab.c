@@ -86,6 +86,8 @@ nb_status nb_vocab_add(nb_vocab *vocab, uint32_t id, const char *text, size_t by
                             (int)nb_min(bytes, 40), text, *slot - 1, id);
     nb_token *token = &vocab->tokens[id];
     *token = (nb_token){.text_offset = (uint32_t)vocab->blob.bytes, .text_bytes = (uint32_t)bytes, .is_used = true};
+    token->source_offset = token->text_offset;
+    token->source_bytes = token->text_bytes;
     if (!nb_buffer_append(&vocab->blob, text, bytes))
         return nb_error_set(error, NB_ERR_SYSTEM, "token names do not fit memory");
     *slot = id + 1;

@@ -14,6 +14,8 @@ enum {
 
 typedef struct nb_token {
     uint32_t text_offset, text_bytes;       // the name as in tokenizer.json, in `blob`
+    uint32_t source_offset, source_bytes;   // what the decoder reads, in `blob`: the name, or an added token's
+                                            // normalised content
     uint32_t decoded_offset, decoded_bytes; // what it stands for in text, in `decoded`
     bool is_used;
     bool is_added;
