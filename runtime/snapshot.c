@@ -22,14 +22,19 @@ _Static_assert(sizeof(header) == 8 + 10 * 4 + HASH_BYTES, "the header is written
 // ---- hashing
 // --------------------------------------------------------------------------------------------------------------
 
-static void hash_weight(EVP_MD_CTX *hash, const nb_weight *weight)
+static nb_status no_hash(nb_error *error)
+{
+    return nb_error_set(error, NB_ERR_SYSTEM, "cannot compute a SHA-256; expected memory for libcrypto");
+}
+
+static bool hash_weight(EVP_MD_CTX *hash, const nb_weight *weight)
 {
     // The first rows tell two models apart; hashing gigabytes at each save would not.
     size_t row_bytes = weight->format == NB_FORMAT_NVFP4 ? weight->n_cols / 2
                        : weight->format == NB_FORMAT_F32 ? weight->n_cols * 4u
                                                          : weight->n_cols * 2u;
-    EVP_DigestUpdate(hash, weight->data, row_bytes * nb_min(weight->n_rows, 16));
-    EVP_DigestUpdate(hash, &weight->global_scale, sizeof weight->global_scale);
+    return EVP_DigestUpdate(hash, weight->data, row_bytes * nb_min(weight->n_rows, 16)) == 1 &&
+           EVP_DigestUpdate(hash, &weight->global_scale, sizeof weight->global_scale) == 1;
 }
 
 // SHA-256 over shapes, RoPE and samples of the weights.
@@ -42,16 +47,14 @@ static bool fingerprint(const nb_engine *engine, uint8_t digest[HASH_BYTES])
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (!hash)
         return false;
-    bool ok = EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1;
-    EVP_DigestUpdate(hash, shape, sizeof shape);
-    EVP_DigestUpdate(hash, engine->rope.frequencies, engine->rope.n_pairs * sizeof *engine->rope.frequencies);
-    EVP_DigestUpdate(hash, model->final_norm, c->hidden_size * sizeof *model->final_norm);
-    hash_weight(hash, &model->embedding);
-    for (uint32_t i = 0; i < c->n_layers; i++) {
-        hash_weight(hash, &model->layers[i].k);
-        hash_weight(hash, &model->layers[i].v);
-        hash_weight(hash, &model->layers[i].down);
-    }
+    bool ok = EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(hash, shape, sizeof shape) == 1 &&
+              EVP_DigestUpdate(hash, engine->rope.frequencies,
+                               engine->rope.n_pairs * sizeof *engine->rope.frequencies) == 1 &&
+              EVP_DigestUpdate(hash, model->final_norm, c->hidden_size * sizeof *model->final_norm) == 1 &&
+              hash_weight(hash, &model->embedding);
+    for (uint32_t i = 0; ok && i < c->n_layers; i++)
+        ok = hash_weight(hash, &model->layers[i].k) && hash_weight(hash, &model->layers[i].v) &&
+             hash_weight(hash, &model->layers[i].down);
     ok = ok && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
     EVP_MD_CTX_free(hash);
     return ok;
@@ -90,7 +93,8 @@ typedef struct sink {
 
 static nb_status put(sink *out, const void *data, size_t bytes, nb_error *error)
 {
-    EVP_DigestUpdate(out->hash, data, bytes);
+    if (EVP_DigestUpdate(out->hash, data, bytes) != 1)
+        return no_hash(error);
     return nb_writer_write(&out->writer, data, bytes, error);
 }
 
@@ -108,7 +112,8 @@ static nb_status put_session(sink *out, const nb_session *session, const header 
             NB_TRY(put(out, nb_ring_v(&b->ring, layer, head_index), used_v_bytes(&b->ring, head->high), error));
         }
     uint8_t digest[HASH_BYTES];
-    EVP_DigestFinal_ex(out->hash, digest, NULL);
+    if (EVP_DigestFinal_ex(out->hash, digest, NULL) != 1)
+        return no_hash(error);
     NB_TRY(nb_writer_write(&out->writer, digest, sizeof digest, error));
     return nb_writer_commit(&out->writer, error);
 }
@@ -136,7 +141,7 @@ nb_status nb_session_save(const nb_session *session, const char *path, nb_error 
     sink out = {.hash = EVP_MD_CTX_new()};
     nb_status status = NB_OK;
     if (!out.hash || !make_header(session, &head) || EVP_DigestInit_ex(out.hash, EVP_sha256(), NULL) != 1)
-        status = nb_error_set(error, NB_ERR_SYSTEM, "cannot compute a SHA-256; expected memory for libcrypto");
+        status = no_hash(error);
     if (status == NB_OK)
         status = nb_writer_open(&out.writer, path, error);
     if (status == NB_OK)
@@ -161,7 +166,7 @@ static nb_status check_header(const nb_session *session, const header *head, siz
 {
     header own;
     if (!make_header(session, &own))
-        return nb_error_set(error, NB_ERR_SYSTEM, "cannot compute a SHA-256; expected memory for libcrypto");
+        return no_hash(error);
     NB_TRY(check_field("layers", own.n_layers, head->n_layers, error));
     NB_TRY(check_field("KV heads", own.n_kv_heads, head->n_kv_heads, error));
     NB_TRY(check_field("head width", own.head_dim, head->head_dim, error));
@@ -187,7 +192,7 @@ static nb_status check_hash(const uint8_t *bytes, size_t n_bytes, nb_error *erro
 {
     uint8_t digest[HASH_BYTES];
     if (EVP_Digest(bytes, n_bytes - HASH_BYTES, digest, NULL, EVP_sha256(), NULL) != 1)
-        return nb_error_set(error, NB_ERR_SYSTEM, "cannot compute a SHA-256; expected memory for libcrypto");
+        return no_hash(error);
     if (memcmp(digest, bytes + n_bytes - HASH_BYTES, HASH_BYTES) != 0)
         return nb_error_set(error, NB_ERR_INPUT, "damaged snapshot; expected the SHA-256 it ends with, found another");
     return NB_OK;

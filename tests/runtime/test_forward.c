@@ -27,14 +27,22 @@ static const char *oracle_path(const char *model, const char *file)
     return nb_test_data(relative);
 }
 
+static size_t n_compared; // in the running test: what is absent is left out, but not everything may be
+
+static void skip_if_nothing_ran(void)
+{
+    if (n_compared == 0)
+        skip();
+    print_message("%zu comparisons\n", n_compared);
+    n_compared = 0;
+}
+
 static void compare(const char *what, const char *directory, const nb_test_settings *settings, const char *model,
                     const char *expected_file, double bound)
 {
     const char *path = oracle_path(model, expected_file), *ids_path = oracle_path(model, "oracle/ids.txt");
-    if (!path || !ids_path) {
-        print_message("%s: no %s\n", model, expected_file);
-        skip();
-    }
+    if (!path || !ids_path)
+        return; // nb_test_data has said so
     size_t n, n_vocab;
     nb_test_ids ids;
     nb_test_ids_read(&ids, ids_path);
@@ -44,6 +52,7 @@ static void compare(const char *what, const char *directory, const nb_test_setti
     print_message("%-20s %-12s %-8s relative error %.2e, allowed %.0e\n", model, what,
                   settings->isa ? settings->isa : "best", error, bound);
     assert_true(error <= bound);
+    n_compared++;
     free(expected);
     free(found);
     nb_test_ids_free(&ids);
@@ -57,6 +66,7 @@ static void plain_logits(void **state)
             if (oracle_path(plain_models[m], ""))
                 compare("full", oracle_path(plain_models[m], ""), &(nb_test_settings){.isa = isas[i], .kv = NB_KV_F32},
                         plain_models[m], "oracle/logits_f64.f32", 1e-4);
+    skip_if_nothing_ran();
 }
 
 static void exported_logits(void **state)
@@ -86,6 +96,7 @@ static void exported_logits(void **state)
                         &(nb_test_settings){.isa = isas[i], .act = runs[r].act, .kv = runs[r].kv}, runs[r].model, file,
                         runs[r].bound);
         }
+    skip_if_nothing_ran();
 }
 
 static void quantised_logits(void **state)
@@ -94,9 +105,11 @@ static void quantised_logits(void **state)
     char below[256];
     nb_test_directory_make(below, sizeof below);
     for (size_t m = 0; m < NB_COUNT(plain_models); m++) {
-        const char *source = oracle_path(plain_models[m], "");
-        if (!source)
+        const char *found = oracle_path(plain_models[m], "");
+        if (!found)
             continue;
+        char source[4096];
+        snprintf(source, sizeof source, "%s", found);
         const char *directory = nb_test_quantise(source, NULL, below);
         for (size_t i = 0; i < NB_COUNT(isas); i++) {
             compare("e1m2", directory, &(nb_test_settings){.isa = isas[i]}, plain_models[m],
@@ -104,7 +117,8 @@ static void quantised_logits(void **state)
             compare("kv f32", directory, &(nb_test_settings){.isa = isas[i], .kv = NB_KV_F32}, plain_models[m],
                     "oracle/w4a4kv4_kvbf16_logits.f32", 1e-3);
         }
-        const char *shift = oracle_path(plain_models[m], "oracle/k_shift.st");
+        bool has_shift = strcmp(plain_models[m], "qwen2") == 0 || strcmp(plain_models[m], "qwen3") == 0;
+        const char *shift = has_shift ? oracle_path(plain_models[m], "oracle/k_shift.st") : NULL;
         if (shift) {
             directory = nb_test_quantise(source, shift, below);
             compare("e1m2+shift", directory, &(nb_test_settings){0}, plain_models[m], "oracle/w4a4kv4_shift_logits.f32",
@@ -112,6 +126,7 @@ static void quantised_logits(void **state)
         }
     }
     nb_test_directory_remove(below);
+    skip_if_nothing_ran();
 }
 
 // ---- greedy -----------------------------------------------------------------------------------------------------------------
@@ -161,7 +176,9 @@ static void greedy_oracle_models(void **state)
         nb_test_ids_free(&greedy);
         nb_session_free(session);
         nb_engine_close(engine);
+        n_compared += prompts.n_sequences;
     }
+    skip_if_nothing_ran();
 }
 
 static size_t json_ids(const json_t *array, int32_t *ids, size_t capacity)
@@ -290,10 +307,9 @@ static void trace_stages(void **state)
     nb_test_directory_make(below, sizeof below);
     for (size_t m = 0; m < NB_COUNT(models); m++) {
         const char *source = oracle_path(models[m], ""), *trace_path = oracle_path(models[m], "oracle/trace.st");
-        if (!source || !trace_path) {
-            print_message("no trace of %s\n", models[m]);
-            skip();
-        }
+        if (!source || !trace_path)
+            continue;
+        n_compared++;
         oracle_tensors trace;
         oracle_tensors_open(&trace, oracle_data_directory(), trace_path + strlen(oracle_data_directory()) + 1);
         nb_test_settings settings = {0};
@@ -318,6 +334,7 @@ static void trace_stages(void **state)
         oracle_tensors_close(&trace);
     }
     nb_test_directory_remove(below);
+    skip_if_nothing_ran();
 }
 
 int main(void)

@@ -90,7 +90,8 @@ static void yarn(void **state)
         low = fmaxl(truncate ? floorl(low) : low, 0.0L);
         high = fminl(truncate ? ceill(high) : high, E - 1.0L);
         for (int i = 0; i < E / 2; i++) {
-            long double ramp = fminl(fmaxl((i - low) / (high - low), 0.0L), 1.0L), base = powl(rope.theta, -2.0L * i / E);
+            long double ramp = fminl(fmaxl((i - low) / (high - low), 0.0L), 1.0L),
+                        base = powl(rope.theta, -2.0L * i / E);
             f[i] = base / 4.0L * ramp + base * (1.0L - ramp);
         }
         for (size_t p = 0; p < NB_COUNT(positions); p++)
@@ -177,8 +178,11 @@ static void vllm_rotations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(default_and_linear), cmocka_unit_test(dynamic_stretches_the_base), cmocka_unit_test(yarn),
-        cmocka_unit_test(vllm_tables),        cmocka_unit_test(vllm_rotations),
+        cmocka_unit_test(default_and_linear),
+        cmocka_unit_test(dynamic_stretches_the_base),
+        cmocka_unit_test(yarn),
+        cmocka_unit_test(vllm_tables),
+        cmocka_unit_test(vllm_rotations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

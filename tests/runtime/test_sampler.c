@@ -48,8 +48,8 @@ static void slow_distribution(const bench *b, const nb_sampling *s, double *p)
     for (uint32_t i = 0; i < s->n_biases; i++)
         z[s->biases[i].id] = (double)(b->logits[s->biases[i].id] + s->biases[i].bias);
     for (int i = 0; i < V; i++)
-        for (size_t t = s->repeat_last_n && b->length > s->repeat_last_n ? b->length - s->repeat_last_n : 0; t < b->length;
-             t++)
+        for (size_t t = s->repeat_last_n && b->length > s->repeat_last_n ? b->length - s->repeat_last_n : 0;
+             t < b->length; t++)
             if (b->timeline[t] == i) {
                 z[i] = z[i] > 0 ? (float)z[i] / s->repeat_penalty : (float)z[i] * s->repeat_penalty;
                 break;
@@ -213,8 +213,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy),          cmocka_unit_test(same_distribution_as_the_definition),
-        cmocka_unit_test(reproducible),    cmocka_unit_test(log_probability),
+        cmocka_unit_test(greedy),       cmocka_unit_test(same_distribution_as_the_definition),
+        cmocka_unit_test(reproducible), cmocka_unit_test(log_probability),
         cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
