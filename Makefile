@@ -153,7 +153,8 @@ deps: ## install the missing packages (apt, with sudo where needed)
 run: deps ## build, and answer a question with the bundled 4-bit model; Q="What is 347 + 285?"
 	@[ -x $(BUILD)/nibble ] || echo "nibble: building, this takes a minute" >&2
 	@$(AGAIN) all >/dev/null
-	@$(BUILD)/nibble run $(MODEL) -p "$$Q"
+	@printf "%s\n\n" "$$Q"
+	@$(BUILD)/nibble run $(MODEL) --temperature 0 -p "$$Q"
 
 bench: all ## measure speed with the bundled model
 	$(BUILD)/nibble bench $(MODEL)
