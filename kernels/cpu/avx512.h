@@ -8,8 +8,6 @@
 
 #include "kernels/cpu/cpu_kernels.h"
 
-#define NB_INLINE static inline __attribute__((always_inline))
-
 // The fixed tree of cpu_kernels.h over the 16 lanes.
 NB_INLINE float nb_avx512_lane_sum(__m512 lanes)
 {
@@ -35,15 +33,6 @@ NB_INLINE __m512 nb_avx512_e4m3(__m128i bytes)
 NB_INLINE __mmask16 nb_avx512_first(uint32_t n)
 {
     return (__mmask16)((1u << n) - 1);
-}
-
-// The end of every product: bias, residual, store.
-NB_INLINE void nb_avx512_put(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, float y)
-{
-    if (chunk->weight->bias)
-        y = y + chunk->weight->bias[row];
-    float *at = chunk->y + t * chunk->y_stride + row;
-    *at = chunk->add ? *at + y : y;
 }
 
 #endif

@@ -10,6 +10,9 @@
 
 #include "kernels/ops.h"
 
+// For what must become part of its caller, so that its sums stay in registers.
+#define NB_INLINE static inline __attribute__((always_inline))
+
 // Rows [row_begin, row_end) of y = W x for every row of act; y[t * y_stride + n].
 typedef struct nb_linear_chunk {
     const nb_weight *weight;
@@ -99,6 +102,15 @@ static inline float nb_lane_sum(float *lanes)
         for (int i = 0; i < half; i++)
             lanes[i] += lanes[i + half];
     return lanes[0];
+}
+
+// The end of every product: bias, residual, store.
+static inline void nb_linear_put(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, float y)
+{
+    if (chunk->weight->bias)
+        y = y + chunk->weight->bias[row];
+    float *at = chunk->y + t * chunk->y_stride + row;
+    *at = chunk->add ? *at + y : y;
 }
 
 #endif

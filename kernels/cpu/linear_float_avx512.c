@@ -64,7 +64,7 @@ NB_INLINE void tile(const nb_linear_chunk *chunk, nb_format format, uint32_t row
     for (uint32_t i = 0; i < n_rows && row + i < chunk->row_end; i++)
         for (uint32_t j = 0; j < n_tokens && t + j < chunk->act->n_rows; j++) {
             float sum = nb_avx512_lane_sum(sums[i * n_tokens + j]);
-            nb_avx512_put(chunk, row + i, t + j, format == NB_FORMAT_NVFP4 ? sum * chunk->weight->global_scale : sum);
+            nb_linear_put(chunk, row + i, t + j, format == NB_FORMAT_NVFP4 ? sum * chunk->weight->global_scale : sum);
         }
 }
 

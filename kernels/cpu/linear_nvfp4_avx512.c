@@ -91,7 +91,7 @@ NB_INLINE __m512 add_step(const decoded *w, act_step a, __m512 sum)
 static void finish(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m512 sum)
 {
     if (row < chunk->row_end)
-        nb_avx512_put(chunk, row, t,
+        nb_linear_put(chunk, row, t,
                       (64.0f * nb_avx512_lane_sum(sum)) * (chunk->weight->global_scale * chunk->act->globals[t]));
 }
 

@@ -3,14 +3,6 @@
 #include "kernels/cpu/cpu_kernels.h"
 #include "kernels/nvfp4.h"
 
-static void put(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, float y)
-{
-    if (chunk->weight->bias)
-        y = y + chunk->weight->bias[row];
-    float *at = chunk->y + t * chunk->y_stride + row;
-    *at = chunk->add ? *at + y : y;
-}
-
 static float dot_nvfp4(const nb_weight *w, uint32_t row, const nb_act *act, uint32_t t)
 {
     uint32_t n_blocks = w->n_cols / NB_NVFP4_BLOCK, n_steps = nb_act_steps(w->n_cols);
@@ -36,7 +28,7 @@ void nb_linear_nvfp4_scalar(const nb_linear_chunk *chunk)
     for (uint32_t row = chunk->row_begin; row < chunk->row_end; row++)
         for (uint32_t t = 0; t < chunk->act->n_rows; t++) {
             float sum = dot_nvfp4(chunk->weight, row, chunk->act, t);
-            put(chunk, row, t, (0.25f * sum) * (chunk->weight->global_scale * chunk->act->globals[t]));
+            nb_linear_put(chunk, row, t, (0.25f * sum) * (chunk->weight->global_scale * chunk->act->globals[t]));
         }
 }
 
@@ -70,6 +62,6 @@ void nb_linear_float_scalar(const nb_linear_chunk *chunk)
             for (uint32_t k = 0; k < w->n_cols; k++)
                 lanes[k % 16] = __builtin_fmaf(element(w, row, k), x[k], lanes[k % 16]);
             float sum = nb_lane_sum(lanes);
-            put(chunk, row, t, w->format == NB_FORMAT_NVFP4 ? sum * w->global_scale : sum);
+            nb_linear_put(chunk, row, t, w->format == NB_FORMAT_NVFP4 ? sum * w->global_scale : sum);
         }
 }
