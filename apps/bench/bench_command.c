@@ -174,14 +174,6 @@ static int measure(bench *b, nb_bench_point point, const char *directory)
     return code;
 }
 
-static int fail_depth(const bench *b, uint64_t n)
-{
-    return nb_fail(NB_EXIT_FIT,
-                   "a measurement is longer than the model or --ctx allows; expected at most %u tokens, found %llu; "
-                   "try a smaller --depth or --prefill",
-                   b->session_options.n_ctx, (unsigned long long)n);
-}
-
 // The ring is as long as the longest measurement, so that nothing is overwritten.
 static int choose_ring(bench *b)
 {
@@ -190,13 +182,15 @@ static int choose_ring(bench *b)
         uint64_t n = b->args->depths.items[i] + b->args->n_decode;
         longest = n > longest ? n : longest;
     }
-    b->session_options = nb_engine_args_session(b->engine_args);
     if (b->engine_args->n_ctx && b->engine_args->n_ctx < limit)
         limit = b->engine_args->n_ctx;
-    b->session_options.n_ctx = (uint32_t)limit;
     if (longest > limit)
-        return fail_depth(b, longest);
-    b->session_options.n_ctx = (uint32_t)(longest ? longest : 1);
+        return nb_fail(
+            NB_EXIT_FIT,
+            "a measurement is longer than the model or --ctx allows; expected at most %llu tokens, found %llu; "
+            "try a smaller --depth or --prefill",
+            (unsigned long long)limit, (unsigned long long)longest);
+    b->session_options = nb_engine_args_session_of(b->engine_args, longest ? longest : 1);
     return NB_EXIT_OK;
 }
 

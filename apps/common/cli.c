@@ -85,16 +85,20 @@ char *nb_copy_text(const char *text)
 
 int nb_out_flush(void)
 {
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    int reason = errno; // of the write that failed before, if one did
+    if (fflush(stdout) != 0)
+        reason = errno;
+    else if (!ferror(stdout))
         return NB_EXIT_OK;
-    if (errno == EPIPE)
+    if (reason == EPIPE)
         return NB_EXIT_FAILED;
-    return nb_fail(NB_EXIT_FAILED, "cannot write to standard output: %s", strerror(errno ? errno : EIO));
+    return nb_fail(NB_EXIT_FAILED, "cannot write to standard output: %s", strerror(reason ? reason : EIO));
 }
 
 int nb_out_json(json_t *object)
 {
+    if (!object)
+        return nb_fail(NB_EXIT_FAILED, "cannot print this result as JSON; expected text, found bytes that are none");
     char *line = checked(json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY));
     fputs(line, stdout);
     putchar('\n');

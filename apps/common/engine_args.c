@@ -71,15 +71,23 @@ nb_engine_options nb_engine_args_engine(const nb_engine_args *args)
     return engine;
 }
 
-nb_session_options nb_engine_args_session(const nb_engine_args *args)
+nb_session_options nb_engine_args_session_of(const nb_engine_args *args, uint64_t n_ctx)
 {
     static const nb_kv kvs[] = {NB_KV_E1M2, NB_KV_E2M1, NB_KV_BF16, NB_KV_F32};
     nb_session_options session = nb_session_defaults();
-    session.n_ctx = (uint32_t)args->n_ctx;
-    session.n_sinks = (uint32_t)args->n_sinks;
+    session.n_ctx = (uint32_t)n_ctx;
+    if (args->n_sinks != UINT64_MAX)
+        session.n_sinks = (uint32_t)args->n_sinks;
+    else if (n_ctx && n_ctx <= session.n_sinks)
+        session.n_sinks = (uint32_t)n_ctx - 1; // a ring that small pins fewer unless told otherwise
     if (args->kv >= 0)
         session.kv = kvs[args->kv];
     return session;
+}
+
+nb_session_options nb_engine_args_session(const nb_engine_args *args)
+{
+    return nb_engine_args_session_of(args, args->n_ctx);
 }
 
 const char *nb_weights_name(nb_weights weights)

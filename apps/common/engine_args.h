@@ -10,18 +10,20 @@ typedef struct nb_engine_args {
     const char *isa;
     uint64_t n_ctx;       // 0: the command's default
     int weights, act, kv; // indices into the choices, -1: the checkpoint's default
-    uint64_t n_sinks;
+    uint64_t n_sinks;     // UINT64_MAX: the default
     bool is_plan_only;
 } nb_engine_args;
 
 #define NB_ENGINE_ARGS_DEFAULTS                                                                                        \
     {                                                                                                                  \
-        .weights = -1, .act = -1, .kv = -1, .n_sinks = 4                                                               \
+        .weights = -1, .act = -1, .kv = -1, .n_sinks = UINT64_MAX                                                      \
     }
 extern const nb_option_group nb_engine_option_group;
 
 nb_engine_options nb_engine_args_engine(const nb_engine_args *args);
 nb_session_options nb_engine_args_session(const nb_engine_args *args);
+// The same with a ring of n_ctx tokens (0: the library's default) instead of --ctx.
+nb_session_options nb_engine_args_session_of(const nb_engine_args *args, uint64_t n_ctx);
 const char *nb_weights_name(nb_weights weights);
 const char *nb_act_name(nb_activations act);
 const char *nb_kv_name(nb_kv kv);

@@ -9,12 +9,12 @@
 
 // A handler has no argument to carry these in.
 static nb_session *volatile watched;
-static volatile sig_atomic_t is_pending;
+static volatile sig_atomic_t is_pending, never_exits;
 
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
-    if (!watched || is_pending)
+    if (!watched || (is_pending && !never_exits))
         _exit(NB_EXIT_INTERRUPTED);
     is_pending = 1;
     nb_session_cancel(watched);
@@ -46,8 +46,9 @@ void nb_interrupt_install(void)
     handle(SIGBUS, on_bus_error);
 }
 
-void nb_interrupt_watch(nb_session *session)
+void nb_interrupt_watch(nb_session *session, bool is_patient)
 {
+    never_exits = is_patient;
     is_pending = 0;
     watched = session;
 }

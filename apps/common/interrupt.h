@@ -7,9 +7,9 @@
 
 // SIGINT and SIGBUS are handled from here on.
 void nb_interrupt_install(void);
-// While a session is watched, Ctrl-C cancels its running call and is remembered, and only the second one ends the
-// program. With NULL (the start) the first one ends it with exit code 130.
-void nb_interrupt_watch(nb_session *session);
+// While a session is watched, Ctrl-C cancels its running call and is remembered. A second one ends the program with
+// exit code 130, unless `is_patient`. With NULL (the start) the first one does. Forgets what was remembered.
+void nb_interrupt_watch(nb_session *session, bool is_patient);
 bool nb_interrupt_pending(void);
 
 #endif

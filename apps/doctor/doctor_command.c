@@ -188,13 +188,13 @@ static int print_table(const report *r)
     printf("cpu        %s, %u cores, %u threads for this process\n", m->cpu, m->n_cores, m->n_threads);
     printf("gpu        %s\n", m->gpu[0] ? m->gpu : "none");
     printf("ops        %s (this CPU can run: %s)\n", r->ops, m->isas);
-    printf("caches     L1d %s, L2 %s, L3 %s\n", nb_bytes_text(a, (double)m->l1d_bytes),
-           nb_bytes_text(b, (double)m->l2_bytes), nb_bytes_text(c, (double)m->l3_bytes));
+    printf("caches     L1d %.0f KiB, L2 %.0f KiB, L3 %.0f KiB\n", (double)m->l1d_bytes / 1024,
+           (double)m->l2_bytes / 1024, (double)m->l3_bytes / 1024);
     printf("memory     %s, available %s, page cache %s\n", nb_bytes_text(a, (double)m->memory_total),
            nb_bytes_text(b, (double)m->memory_available), nb_bytes_text(c, (double)m->page_cache));
-    printf("pages      %s", nb_bytes_text(a, (double)m->page_bytes));
+    printf("pages      %.0f KiB", (double)m->page_bytes / 1024);
     if (m->huge_page_bytes)
-        printf(", huge %s", nb_bytes_text(b, (double)m->huge_page_bytes));
+        printf(", huge %.0f KiB", (double)m->huge_page_bytes / 1024);
     printf("\nbandwidth  %.1f GB/s read by all cores, %.1f GB/s by one\n", r->bandwidth_n / 1e9, r->bandwidth_1 / 1e9);
     printf("limits     address space %s, locked memory %s, control group %s", limit_text(a, r->address_limit),
            limit_text(b, r->lock_limit), limit_text(c, r->cgroup_limit));

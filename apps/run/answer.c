@@ -50,8 +50,8 @@ static const char *ending(const state *s, int32_t id, bool is_stopped)
     return NULL;
 }
 
-// Takes one sampled id: text, printing. False when stdout is gone.
-static bool take(state *s, int32_t id)
+// Takes one sampled id: text, printing. Returns an exit code.
+static int take(state *s, int32_t id)
 {
     nb_printer *printer = s->request->printer;
     nb_piece piece = {0};
@@ -68,7 +68,7 @@ static bool take(state *s, int32_t id)
         nb_stream_flush(s->stream, &piece);
         keep_piece(s, &piece);
     }
-    return !printer || nb_printer_step_end(printer, id);
+    return printer ? nb_printer_step_end(printer, id) : NB_EXIT_OK;
 }
 
 static int fail(state *s, nb_status status, const nb_error *error)
@@ -94,12 +94,11 @@ static int decode(state *s)
             status = nb_session_sample(request->session, request->sampling, &id, NULL, &error);
         if (status != NB_OK)
             return fail(s, status, &error);
-        if (!take(s, id)) {
+        int code = take(s, id);
+        if (code != NB_EXIT_OK)
             s->answer->finish = "failed";
-            return nb_out_flush();
-        }
         if (s->answer->finish)
-            return NB_EXIT_OK;
+            return code;
         status = nb_session_append(request->session, &id, 1, NULL, NULL, &error);
         if (status != NB_OK)
             return fail(s, status, &error);
@@ -135,9 +134,7 @@ int nb_answer_generate(const nb_answer_request *request, nb_answer *answer)
     }
     if (request->printer)
         nb_printer_start(request->printer);
-    nb_interrupt_watch(request->session);
     int code = prefill_and_decode(&s);
-    nb_interrupt_watch(NULL);
     nb_stream_free(s.stream);
     return code;
 }

@@ -27,7 +27,8 @@ typedef struct nb_answer {
     double prefill_s, decode_s;
 } nb_answer;
 
-// Answers; `answer` is filled (zeroed first) also on failure and on an interrupt, and released by the caller.
+// Answers until an end, or until nb_interrupt_pending. `answer` is filled (zeroed first) also on failure and on an
+// interrupt, and released by the caller.
 // Returns an exit code; error lines are printed.
 int nb_answer_generate(const nb_answer_request *request, nb_answer *answer);
 void nb_answer_release(nb_answer *answer);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/run/chat_line.h"
 
+#include <errno.h>
 #include <histedit.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,16 +29,6 @@ static char *prompt(EditLine *editor)
     nb_line_reader *reader;
     el_get(editor, EL_CLIENTDATA, &reader);
     return reader->is_continued ? more : first;
-}
-
-static unsigned char drop_line(EditLine *editor, int key)
-{
-    (void)key;
-    const LineInfo *line = el_line(editor);
-    el_cursor(editor, (int)(line->lastchar - line->cursor));
-    line = el_line(editor);
-    el_deletestr(editor, (int)(line->lastchar - line->buffer));
-    return CC_REFRESH;
 }
 
 // Makes every missing folder of the path, for its owner alone.
@@ -65,9 +57,6 @@ static void set_up(nb_line_reader *reader)
     el_set(reader->editor, EL_EDITOR, "emacs");
     el_set(reader->editor, EL_SIGNAL, 1);
     el_set(reader->editor, EL_HIST, history, reader->history);
-    el_set(reader->editor, EL_SETTY, "-d", "-isig", NULL); // Ctrl-C arrives as a key while a line is typed
-    el_set(reader->editor, EL_ADDFN, "nb-drop-line", "Drop the line", drop_line);
-    el_set(reader->editor, EL_BIND, "^C", "nb-drop-line", NULL);
     el_set(reader->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
 
@@ -103,7 +92,8 @@ static void remember(nb_line_reader *reader, const char *line)
 static bool has_more_input(void)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-    return poll(&input, 1, PASTE_WAIT_MS) > 0 && (input.revents & POLLIN);
+    int n_bytes = 0; // a Ctrl-D alone can be polled for, but has no byte
+    return poll(&input, 1, PASTE_WAIT_MS) > 0 && ioctl(STDIN_FILENO, FIONREAD, &n_bytes) == 0 && n_bytes > 0;
 }
 
 bool nb_line_read(nb_line_reader *reader, nb_growing *message)
@@ -113,6 +103,11 @@ bool nb_line_read(nb_line_reader *reader, nb_growing *message)
     for (;;) {
         int n = 0;
         const char *line = el_gets(reader->editor, &n);
+        if (!line && n < 0 && errno == EINTR) { // Ctrl-C: what was typed is dropped
+            puts("");
+            nb_growing_clear(message);
+            return true;
+        }
         if (!line || n <= 0)
             return message->bytes > 0;
         if (line[n - 1] == '\n')

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "apps/run/chat.h"
+#include "apps/run/chat_state.h"
 
 static void do_help(nb_chat *chat, const char *rest);
 

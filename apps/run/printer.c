@@ -119,11 +119,11 @@ static void print_step(nb_printer *printer, int32_t id)
     json_decref(line);
 }
 
-bool nb_printer_step_end(nb_printer *printer, int32_t id)
+int nb_printer_step_end(nb_printer *printer, int32_t id)
 {
     if (printer->output == NB_OUTPUT_JSON)
         print_step(printer, id);
-    return fflush(stdout) == 0 && !ferror(stdout);
+    return nb_out_flush();
 }
 
 void nb_printer_finish(nb_printer *printer)

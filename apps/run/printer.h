@@ -28,10 +28,10 @@ typedef struct nb_printer {
 // For stdout as it is.
 nb_printer nb_printer_open(nb_output output, nb_think think);
 void nb_printer_start(nb_printer *printer); // a new answer
-// A step: its id, then pieces, then the end. False once stdout cannot be written.
+// A step: its id, then pieces, then the end, which returns an exit code: not 0 once stdout cannot be written.
 void nb_printer_step(nb_printer *printer, int32_t id);
 void nb_printer_piece(nb_printer *printer, const nb_piece *piece);
-bool nb_printer_step_end(nb_printer *printer, int32_t id);
+int nb_printer_step_end(nb_printer *printer, int32_t id);
 // Ends the answer's last line.
 void nb_printer_finish(nb_printer *printer);
 void nb_printer_release(nb_printer *printer);

@@ -299,10 +299,12 @@ static int run_model(nb_run *run, const nb_engine_args *engine_args)
     if (code != NB_EXIT_OK)
         return code;
     nb_engine_info_get(run->engine, &run->info);
+    nb_interrupt_watch(run->session, false);
     if (wants_chat(run->args))
         code = nb_run_chat(run);
     else
         code = run->args->prompt_ids ? nb_run_sequences(run) : nb_run_once(run);
+    nb_interrupt_watch(NULL, false);
     nb_session_free(run->session);
     return code;
 }

@@ -30,7 +30,7 @@ static void print_figures(const nb_run *run, const nb_answer *answer)
 {
     bool has_colour = nb_terminal_has_colour(STDERR_FILENO);
     fflush(stdout);
-    fprintf(stderr, "%s%zu tokens, %.1f tok/s; prompt %zu tokens, %.0f tok/s; %s, %s + %s%s%s\n",
+    fprintf(stderr, "%s%zu tokens, %.1f tok/s; prompt %zu tokens, %.0f tok/s; ops %s; weights %s, activations %s%s%s\n",
             has_colour ? "\033[2m" : "", answer->n_ids, nb_answer_decode_tok_s(answer), answer->n_prompt,
             nb_answer_prefill_tok_s(answer), run->info.ops, run->info.format, nb_act_name(run->info.act),
             strcmp(answer->finish, "length") == 0 ? "; cut at the limit" : "", has_colour ? "\033[0m" : "");

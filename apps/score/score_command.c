@@ -193,10 +193,9 @@ static int score_file(const score_args *args, const nb_engine_args *engine_args,
     if (longest > info->max_positions)
         return nb_fail(NB_EXIT_FIT, "a sequence is longer than the model allows; expected at most %u tokens, found %zu",
                        info->max_positions, longest);
-    nb_session_options session_options = nb_engine_args_session(engine_args);
+    nb_session_options session_options =
+        nb_engine_args_session_of(engine_args, engine_args->n_ctx ? engine_args->n_ctx : longest);
     session_options.n_logit_rows = LOGIT_ROWS;
-    if (engine_args->n_ctx == 0)
-        session_options.n_ctx = (uint32_t)longest;
     if (engine_args->is_plan_only)
         return nb_plan_show(engine, &session_options, args->is_json);
     if (longest > session_options.n_ctx)
@@ -209,10 +208,10 @@ static int score_file(const score_args *args, const nb_engine_args *engine_args,
     nb_logits_file *logits = NULL;
     if (args->logits_path)
         code = nb_logits_file_open(&logits, args->logits_path);
-    nb_interrupt_watch(session);
+    nb_interrupt_watch(session, false);
     if (code == NB_EXIT_OK)
         code = score_all(args, session, file, info->vocab_size, logits);
-    nb_interrupt_watch(NULL);
+    nb_interrupt_watch(NULL, false);
     int closed = logits ? nb_logits_file_close(logits, code == NB_EXIT_OK) : NB_EXIT_OK;
     nb_session_free(session);
     return code != NB_EXIT_OK ? code : closed;

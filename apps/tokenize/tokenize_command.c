@@ -140,7 +140,7 @@ static int encode(work *w, const char *string, size_t bytes)
 
 static int decode(work *w, const int32_t *ids, size_t n_ids)
 {
-    size_t bytes = 16 * n_ids;
+    size_t bytes = 16 * (n_ids + 1);
     nb_error error;
     nb_status status;
     do {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/run/chat.h"
+#include "apps/run/chat_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +91,7 @@ static void answer_turn(nb_chat *chat)
     request.ids = ids;
     request.printer = &printer;
     nb_answer_release(&chat->last);
+    nb_interrupt_watch(chat->run->session, true); // whatever was pressed before this answer is forgotten
     code = nb_answer_generate(&request, &chat->last);
     nb_printer_finish(&printer);
     if (code == NB_EXIT_INTERRUPTED)
@@ -156,6 +157,7 @@ int nb_run_chat(const nb_run *run)
     if (!reader)
         return nb_fail(NB_EXIT_FAILED, "cannot set up line editing on this terminal; try -p TEXT");
     nb_chat chat = {.run = run, .system = run->args->system ? nb_copy_text(run->args->system) : NULL};
+    nb_interrupt_watch(run->session, true); // a chat ends by Ctrl-D alone
     greet(run);
     chat_loop(&chat, reader);
     nb_line_close(reader);

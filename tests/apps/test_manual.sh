@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Manual pages and completion against --help: every command and every option is in both, and no page names another.
+. tests/support/app_checks.sh
+
+options_of() # COMMAND: the long options of --help
+{
+    "$nibble" "$1" --help | grep -oE '^ +(-[a-z], )? *--[a-z-]+' | grep -oE '[a-z][a-z-]+$' | sort -u
+}
+
+for command in run score tokenize info bench doctor; do
+    page=docs/man/nibble-$command.1
+    check "$command has a page" test -f "$page"
+    # mdoc writes --name as "Fl -name".
+    documented=$(grep -oE 'Fl -[a-z][a-z-]+' "$page" | sed 's/Fl -//' | sort -u)
+    missing=$(comm -23 <(options_of $command) <(echo "$documented"))
+    check "$command: every option is in its page${missing:+ (missing: $missing)}" test -z "$missing"
+    stale=$(grep -oE '^\.It Fl ([a-z] , Fl )?-[a-z][a-z-]+' "$page" | grep -oE '[a-z][a-z-]+$' | sort -u | comm -23 - <(options_of $command))
+    check "$command: its page lists no other option${stale:+ (stale: $stale)}" test -z "$stale"
+    check "$command: nibble.1 names it" grep -q "nibble-$command 1" docs/man/nibble.1
+done
+
+check 'the completion loads' bash -c '. docs/completion/nibble && complete -p nibble nibble-qat'
+complete_words() # WORD...: completes the last one
+{
+    bash -c '. docs/completion/nibble; program=$1; shift; COMP_WORDS=("$program" "$@"); COMP_CWORD=$#; _nibble; printf "%s\n" "${COMPREPLY[@]}"' \
+        complete "$nibble" "$@"
+}
+check 'commands are completed' test "$(complete_words sc)" = score
+check 'options are completed' test "$(complete_words run --repeat)" = --repeat-penalty
+check 'values are completed' test "$(complete_words run --kv f)" = f32
+mkdir -p "$work/home/models/acme/tiny" "$work/hub/models--acme--large"
+touch "$work/home/models/acme/tiny/config.json"
+check 'models are completed' test "$(complete_words run acme/ | sort | tr '\n' ' ')" = 'acme/large acme/tiny '
+finish
