@@ -132,7 +132,10 @@ static nb_status open_inputs(quantize_job *job)
     NB_TRY(nb_quant_plan_open(&job->plan, job->source, options->ignore.items, options->ignore.n_items, &job->error));
     if (options->shift) {
         NB_TRY(nb_checkpoint_open(&job->shift, options->shift, &job->error));
-        NB_TRY(nb_quant_plan_shift(&job->plan, &job->shift, &job->error));
+        nb_error detail = {0};
+        nb_status status = nb_quant_plan_shift(&job->plan, &job->shift, &detail);
+        if (status != NB_OK)
+            return nb_error_set(&job->error, status, "%s: %s", options->shift, detail.text);
     }
     nb_machine machine;
     nb_machine_probe(&machine);
@@ -175,6 +178,7 @@ static void release(quantize_job *job)
     nb_pool_free(job->pool);
     nb_quant_plan_close(&job->plan);
     nb_checkpoint_close(&job->shift);
+    free(job->options.ignore.items);
 }
 
 // ---- the command -----------------------------------------------------------------------------------------------------

@@ -102,10 +102,11 @@ static nb_status measure(nb_quantize_run *run, const char *path)
     size_t bytes;
     nb_ids_file file = {0};
     NB_TRY(nb_file_read(path, MAX_IDS_BYTES, &text, &bytes, run->error));
-    bool is_read = nb_ids_parse(&file, text, bytes, run->error);
+    nb_error detail = {0};
+    bool is_read = nb_ids_parse(&file, text, bytes, &detail);
     free(text);
     if (!is_read)
-        return nb_error_set(run->error, NB_ERR_INPUT, "%s: not token ids", path);
+        return nb_error_set(run->error, NB_ERR_INPUT, "%s: %s", path, detail.text);
     calibration c = {.run = run, .exec = {.pool = run->pool}};
     nb_status status = run_all(&c, &file, path);
     nb_ids_release(&file);

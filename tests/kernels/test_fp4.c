@@ -12,6 +12,7 @@
 
 #include "kernels/floats.h"
 #include "kernels/fp4.h"
+#include "tests/support/data_path.h"
 #include "tests/support/oracle_tensors.h"
 
 static const double E2M1_MAGNITUDE[8] = {0, 0.5, 1, 1.5, 2, 3, 4, 6};
@@ -141,11 +142,11 @@ static void check_kv_case(void *user, const char *stem)
 static void e1m2_equals_the_reference_vectors(void **state)
 {
     (void)state;
-    const char *data = oracle_data_directory();
+    const char *data = nb_test_data("models/oracle/quantiser");
     if (!data)
         skip();
     oracle_tensors vectors;
-    oracle_tensors_open(&vectors, data, "models/oracle/quantiser/kv_e1m2.st");
+    oracle_tensors_open(&vectors, data, "kv_e1m2.st");
     kv_case test = {&vectors, 0};
     oracle_tensors_each(&vectors, ".x", check_kv_case, &test);
     assert_int_equal(test.n_cases, 8);

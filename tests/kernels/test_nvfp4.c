@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kernels/nvfp4.h"
+#include "tests/support/data_path.h"
 #include "tests/support/oracle_tensors.h"
 
 static const double E2M1[16] = {0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6};
@@ -153,11 +154,11 @@ static void check_case(void *user, const char *stem)
 static void equals_the_reference_vectors(void **state)
 {
     (void)state;
-    const char *data = oracle_data_directory();
+    const char *data = nb_test_data("models/oracle/quantiser");
     if (!data)
         skip();
     oracle_tensors vectors;
-    oracle_tensors_open(&vectors, data, "models/oracle/quantiser/nvfp4.st");
+    oracle_tensors_open(&vectors, data, "nvfp4.st");
     const char *modes[] = {"tensor", "row"};
     for (int i = 0; i < 2; i++) {
         vector_run run = {&vectors, modes[i], 0};
@@ -170,11 +171,11 @@ static void equals_the_reference_vectors(void **state)
 static void e4m3_equals_the_reference_vectors(void **state)
 {
     (void)state;
-    const char *data = oracle_data_directory();
+    const char *data = nb_test_data("models/oracle/quantiser");
     if (!data)
         skip();
     oracle_tensors vectors;
-    oracle_tensors_open(&vectors, data, "models/oracle/quantiser/e4m3.st");
+    oracle_tensors_open(&vectors, data, "e4m3.st");
     size_t n, n_bytes, n_rows;
     float *x = oracle_tensor_copy(&vectors, "x", &n, &n_rows);
     uint8_t *bytes = oracle_tensor_copy(&vectors, "byte", &n_bytes, &n_rows);
