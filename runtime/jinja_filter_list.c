@@ -306,7 +306,7 @@ static nb_jval filter_batch(const nb_jcall *c)
 static nb_jargs rest_of(const nb_jargs *args, uint32_t n)
 {
     nb_jargs rest = *args;
-    rest.items += n;
+    rest.items = n ? rest.items + n : rest.items;
     rest.n -= n;
     return rest;
 }
