@@ -63,7 +63,7 @@ nb_jval nb_jinja_apply(nb_jinja *j, const nb_jbuiltin *builtin, nb_jval self, co
     return builtin->function(&c);
 }
 
-// ---- macros ----------------------------------------------------------------------------------------------------------
+// ---- macros -------------------------------------------------------------------------------------------------------
 
 nb_jval nb_jinja_make_macro(nb_jinja *j, nb_jscope *scope, const nb_jnode *node)
 {
@@ -150,7 +150,7 @@ nb_jval nb_jinja_call(nb_jinja *j, nb_jval callee, const nb_jargs *args)
     return value;
 }
 
-// ---- functions ---------------------------------------------------------------------------------------------------------
+// ---- functions ----------------------------------------------------------------------------------------------------
 
 static nb_jval call_range(const nb_jcall *c)
 {

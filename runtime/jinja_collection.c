@@ -96,7 +96,7 @@ const nb_jbuiltin nb_jinja_collection_methods[] = {
 };
 const size_t nb_jinja_n_collection_methods = NB_COUNT(nb_jinja_collection_methods);
 
-// ---- % -----------------------------------------------------------------------------------------------------------------
+// ---- % ------------------------------------------------------------------------------------------------------------
 
 typedef struct directive {
     char flags[8];

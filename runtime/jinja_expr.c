@@ -146,7 +146,7 @@ static nb_jnode *parse_not(nb_jparser *p)
     return node;
 }
 
-// ---- literals --------------------------------------------------------------------------------------------------------
+// ---- literals -----------------------------------------------------------------------------------------------------
 
 static nb_jnode *parse_list(nb_jparser *p)
 {
@@ -263,7 +263,7 @@ nb_jnode *nb_jparse_tuple(nb_jparser *p, bool with_condition, bool in_parenthese
     return node;
 }
 
-// ---- targets of assignments --------------------------------------------------------------------------------------------
+// ---- targets of assignments ---------------------------------------------------------------------------------------
 
 static void check_target(nb_jparser *p, const nb_jnode *node)
 {
@@ -306,7 +306,7 @@ nb_jnode *nb_jparse_target(nb_jparser *p, const char *stop, bool with_namespace)
     return target;
 }
 
-// ---- postfix -------------------------------------------------------------------------------------------------------------
+// ---- postfix ------------------------------------------------------------------------------------------------------
 
 static nb_jnode *parse_argument(nb_jparser *p)
 {

@@ -22,7 +22,7 @@ static nb_jval iterator(const nb_jcall *c)
     return nb_jval_list(c->j, NB_J_ITERATOR, 0);
 }
 
-// ---- keys to sort and select by --------------------------------------------------------------------------------------
+// ---- keys to sort and select by -----------------------------------------------------------------------------------
 
 static nb_jval attribute_part(nb_jinja *j, nb_jval object, nb_jval part)
 {
@@ -212,7 +212,7 @@ static nb_jval filter_groupby(const nb_jcall *c)
     return groups;
 }
 
-// ---- one or all items --------------------------------------------------------------------------------------------------
+// ---- one or all items ---------------------------------------------------------------------------------------------
 
 static nb_jval filter_first(const nb_jcall *c)
 {
@@ -300,7 +300,7 @@ static nb_jval filter_batch(const nb_jcall *c)
     return batches;
 }
 
-// ---- filters that apply others -----------------------------------------------------------------------------------------
+// ---- filters that apply others ------------------------------------------------------------------------------------
 
 // The arguments after the first `n`.
 static nb_jargs rest_of(const nb_jargs *args, uint32_t n)

@@ -13,7 +13,7 @@ static bool is_given(nb_jval argument)
     return argument.kind != NB_J_ABSENT && argument.kind != NB_J_NONE;
 }
 
-// ---- escaping ------------------------------------------------------------------------------------------------------
+// ---- escaping -----------------------------------------------------------------------------------------------------
 
 static void add_escaped(nb_jbuffer *b, nb_jval s)
 {
@@ -78,7 +78,7 @@ static nb_jval filter_safe(const nb_jcall *c)
     return s;
 }
 
-// ---- text ------------------------------------------------------------------------------------------------------------
+// ---- text ---------------------------------------------------------------------------------------------------------
 
 static nb_jval filter_string(const nb_jcall *c)
 {
@@ -216,7 +216,7 @@ static nb_jval filter_wordcount(const nb_jcall *c)
     return nb_jval_int(n_words);
 }
 
-// ---- numbers -------------------------------------------------------------------------------------------------------
+// ---- numbers ------------------------------------------------------------------------------------------------------
 
 // A float to an integer as int() does; false where the integer does not fit or there is none.
 static bool truncate_float(double real, int64_t *integer)

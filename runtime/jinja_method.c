@@ -70,7 +70,7 @@ static nb_jval method_rstrip(const nb_jcall *c)
     return strip(c, NB_JSTRIP_RIGHT);
 }
 
-// ---- splitting -----------------------------------------------------------------------------------------------------
+// ---- splitting ----------------------------------------------------------------------------------------------------
 
 static bool is_space_at(nb_jval s, size_t at, size_t *bytes)
 {
@@ -215,7 +215,7 @@ static nb_jval method_rpartition(const nb_jcall *c)
     return partition(c, true);
 }
 
-// ---- searching -----------------------------------------------------------------------------------------------------
+// ---- searching ----------------------------------------------------------------------------------------------------
 
 // The part of self between the optional character positions in arguments 1 and 2; false: start is past the end.
 static bool window(const nb_jcall *c, size_t *from, size_t *to)
@@ -349,7 +349,7 @@ static nb_jval method_join(const nb_jcall *c)
     return nb_jtext_join(c->j, c->self, items);
 }
 
-// ---- kinds of characters -------------------------------------------------------------------------------------------
+// ---- kinds of characters ------------------------------------------------------------------------------------------
 
 typedef bool (*character_test)(int32_t code_point);
 

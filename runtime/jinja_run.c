@@ -201,7 +201,7 @@ nb_jflow nb_jinja_exec(nb_jinja *j, nb_jscope *scope, const nb_jnode *list)
     return flow;
 }
 
-// ---- entry points --------------------------------------------------------------------------------------------------
+// ---- entry points -------------------------------------------------------------------------------------------------
 
 struct nb_template {
     nb_jinja j; // owns the tree

@@ -230,7 +230,7 @@ nb_jval nb_jval_str(nb_jinja *j, nb_jval value)
     return nb_jbuffer_take(&b);
 }
 
-// ---- length and iteration ------------------------------------------------------------------------------------------
+// ---- length and iteration -----------------------------------------------------------------------------------------
 
 bool nb_jval_has_length(nb_jval value)
 {

@@ -151,7 +151,7 @@ const nb_jbuiltin *nb_jinja_find(const nb_jbuiltin *table, size_t n, const char 
 nb_jval nb_jinja_apply(nb_jinja *j, const nb_jbuiltin *builtin, nb_jval self, const nb_jargs *args);
 nb_jval nb_jinja_call(nb_jinja *j, nb_jval callee, const nb_jargs *args); // jinja_call.c
 
-// ---- making values -------------------------------------------------------------------------------------------------
+// ---- making values ------------------------------------------------------------------------------------------------
 
 nb_jval nb_jval_none(void);
 nb_jval nb_jval_bool(bool boolean);
@@ -182,7 +182,7 @@ void nb_jbuffer_puts(nb_jbuffer *b, const char *text); // trusted
 void nb_jbuffer_add_string(nb_jbuffer *b, nb_jval string);
 nb_jval nb_jbuffer_take(nb_jbuffer *b); // the text as a string; the buffer must not be used after it
 
-// ---- asking values ---------------------------------------------------------------------------------------------------
+// ---- asking values ------------------------------------------------------------------------------------------------
 
 bool nb_jval_true(nb_jval value);
 bool nb_jval_equal(nb_jinja *j, nb_jval a, nb_jval b);
@@ -213,12 +213,12 @@ nb_jval nb_jinja_negate(nb_jinja *j, nb_jval a);
 nb_jval nb_jinja_add_strings(nb_jinja *j, nb_jval a, nb_jval b); // a + b; if one is safe, the other is escaped
 nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args);
 
-// obj.name and obj[key]: undefined where there is no such thing. obj[from:to:step] (absent where omitted) fails instead.
+// obj.name and obj[key]: undefined where there is no such thing. obj[from:to:step] fails then; absent: omitted.
 nb_jval nb_jinja_attribute(nb_jinja *j, nb_jval object, nb_jval name);
 nb_jval nb_jinja_item(nb_jinja *j, nb_jval object, nb_jval key);
 nb_jval nb_jinja_slice(nb_jinja *j, nb_jval object, nb_jval from, nb_jval to, nb_jval step);
 
-// ---- text ------------------------------------------------------------------------------------------------------------
+// ---- text ---------------------------------------------------------------------------------------------------------
 
 size_t nb_jtext_next(const char *bytes, size_t n, int32_t *code_point); // length of the first character, n > 0
 bool nb_jtext_is_space(int32_t code_point);                             // as Python's str.isspace
@@ -233,7 +233,7 @@ nb_jval nb_jtext_split_lines(nb_jinja *j, nb_jval string, bool keep_ends);
 nb_jval nb_jtext_join(nb_jinja *j, nb_jval separator, const nb_jlist *items);    // items: str() of each
 ptrdiff_t nb_jtext_find(nb_jinja *j, nb_jval string, nb_jval part, size_t from); // byte offset, -1: not there
 
-// ---- tables and entries of the parts -----------------------------------------------------------------------------------
+// ---- tables and entries of the parts ------------------------------------------------------------------------------
 
 extern const nb_jbuiltin nb_jinja_filters_text[], nb_jinja_filters_list[], nb_jinja_tests[], nb_jinja_string_methods[],
     nb_jinja_collection_methods[], nb_jinja_functions[];

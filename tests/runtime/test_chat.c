@@ -177,7 +177,7 @@ static void test_opens_reasoning(void **state)
         assert_int_equal(nb_chat_opens_reasoning(cases[i].text, strlen(cases[i].text)), cases[i].opens);
 }
 
-// ---- rendering JSON ------------------------------------------------------------------------------------------------
+// ---- rendering JSON -----------------------------------------------------------------------------------------------
 
 static void assert_renders(const nb_text *text, const char *json, const char *expected)
 {
@@ -230,7 +230,7 @@ static void test_render(void **state)
     nb_text_close(text);
 }
 
-// ---- templates that are absent or broken ---------------------------------------------------------------------------
+// ---- templates that are absent or broken --------------------------------------------------------------------------
 
 static nb_text *opened_with_template(char *directory, size_t capacity, const char *template)
 {

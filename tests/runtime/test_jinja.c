@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interpreter against Python's jinja2 (tests/golden/make_chat_goldens.py), its limits, its messages, lack of memory.
+// The interpreter against Python's jinja2 (tests/golden/make_chat_goldens.py), its limits, its messages, no memory.
 #include "runtime/jinja.h"
 
 #include <setjmp.h>
@@ -123,7 +123,7 @@ static void test_model_templates(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
-// ---- limits and messages -------------------------------------------------------------------------------------------
+// ---- limits and messages ------------------------------------------------------------------------------------------
 
 static void assert_fails(const char *source, size_t bytes, const char *words)
 {
