@@ -8,7 +8,8 @@ DATA is the shared data directory, OUT is tests/golden. Writes
   tokenizer_variants.jsonl  small tokenizers that together use every component nibble supports, each with cases:
                             text, ids, ids with what the post-processor adds, decoded with and without special tokens
   tokenizer_texts.jsonl     number and SHA-256 (little-endian u32) of the ids of whole files, a line of the file at a
-                            time where `lines` is set (each line's ids are followed by 0xffffffff)
+                            time where `lines` is set (each line's ids are followed by 0xffffffff). `skip`: lines
+                            left out since the package's NFC, with tables older than Unicode 13, is not Unicode's
 """
 import hashlib
 import json
@@ -16,6 +17,7 @@ import pathlib
 import random
 import struct
 import sys
+import unicodedata
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -192,11 +194,18 @@ def digest(ids):
     return {"n": len(ids), "sha256": hashlib.sha256(struct.pack(f"<{len(ids)}I", *ids)).hexdigest()}
 
 
-def text_ids(tokenizer, data, lines):
+def other_nfc(data):
+    """Numbers of the lines of which the package has another NFC than Python itself."""
+    lines = [line.decode("utf-8", "replace") for line in data.split(b"\n")]
+    nfc = normalizers.NFC()
+    return [i for i, line in enumerate(lines) if nfc.normalize_str(line) != unicodedata.normalize("NFC", line)]
+
+
+def text_ids(tokenizer, data, lines, skip):
     """Bytes that are not UTF-8 become U+FFFD before Python's package sees them."""
     if not lines:
         return tokenizer.encode(data.decode("utf-8", "replace"), add_special_tokens=False).ids
-    texts = [line.decode("utf-8", "replace") for line in data.split(b"\n")]
+    texts = [line.decode("utf-8", "replace") for i, line in enumerate(data.split(b"\n")) if i not in skip]
     ids = []
     for encoding in tokenizer.encode_batch(texts, add_special_tokens=False):
         ids += encoding.ids + [0xffffffff]
@@ -210,10 +219,12 @@ def write_texts(data, path):
     with open(path, "w", encoding="utf-8", newline="\n") as out:
         for name in ("qwen3",):
             tokenizer = Tokenizer.from_file(str(data / "tokenizers" / name / "tokenizer.json"))
-            for file in files + torture[:1] + ["utf8/unicode-14.0/NormalizationTest.txt"]:
+            for file in files + ["utf8/unicode-14.0/NormalizationTest.txt"]:
                 lines = file == "utf8/unicode-14.0/NormalizationTest.txt"
-                line = {"tokenizer": name, "file": file, "lines": lines}
-                line.update(digest(text_ids(tokenizer, (data / file).read_bytes(), lines)))
+                content = (data / file).read_bytes()
+                skip = other_nfc(content) if lines else []
+                line = {"tokenizer": name, "file": file, "lines": lines, "skip": skip}
+                line.update(digest(text_ids(tokenizer, content, lines, set(skip))))
                 print(json.dumps(line), file=out)
 
 
