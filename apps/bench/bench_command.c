@@ -78,6 +78,7 @@ typedef struct bench {
     nb_engine_info info;
     nb_session_options session_options;
     const char *kv;
+    bool has_depths; // --depth was given
     bool has_header;
 } bench;
 
@@ -174,23 +175,41 @@ static int measure(bench *b, nb_bench_point point, const char *directory)
     return code;
 }
 
-// The ring is as long as the longest measurement, so that nothing is overwritten.
-static int choose_ring(bench *b)
+// What was not asked for is cut to what the model allows; what was asked for stays.
+static void choose_defaults(bench *b, bench_args *args, uint64_t limit)
 {
-    uint64_t longest = b->args->n_prefill, limit = b->info.max_positions;
-    for (size_t i = 0; b->args->n_decode && i < b->args->depths.n_items; i++) {
-        uint64_t n = b->args->depths.items[i] + b->args->n_decode;
-        longest = n > longest ? n : longest;
+    static const uint64_t depths[] = {0, 2048};
+    if (args->n_prefill == UINT64_MAX)
+        args->n_prefill = limit < 512 ? limit : 512;
+    if (args->n_decode == UINT64_MAX)
+        args->n_decode = limit < 64 ? limit : 64;
+    for (size_t i = 0; !b->has_depths && i < NB_COUNT_OF(depths); i++) {
+        if (depths[i] + args->n_decode <= limit)
+            args->depths.items[args->depths.n_items++] = depths[i];
+        else
+            nb_note("depth %llu is left out: the limit is %llu tokens", (unsigned long long)depths[i],
+                    (unsigned long long)limit);
     }
+}
+
+// The ring is as long as the longest measurement, so that nothing is overwritten.
+static int choose_ring(bench *b, bench_args *args)
+{
+    uint64_t limit = b->info.max_positions;
     if (b->engine_args->n_ctx && b->engine_args->n_ctx < limit)
         limit = b->engine_args->n_ctx;
+    choose_defaults(b, args, limit);
+    uint64_t longest = args->n_prefill ? args->n_prefill : 1;
+    for (size_t i = 0; args->n_decode && i < args->depths.n_items; i++) {
+        uint64_t n = args->depths.items[i] + args->n_decode;
+        longest = n > longest ? n : longest;
+    }
     if (longest > limit)
-        return nb_fail(
-            NB_EXIT_FIT,
-            "a measurement is longer than the model or --ctx allows; expected at most %llu tokens, found %llu; "
-            "try a smaller --depth or --prefill",
-            (unsigned long long)limit, (unsigned long long)longest);
-    b->session_options = nb_engine_args_session_of(b->engine_args, longest ? longest : 1);
+        return nb_fail(NB_EXIT_FIT,
+                       "a measurement is longer than the model or --ctx allows; expected at most %llu tokens, found "
+                       "%llu; try a smaller --depth or --prefill",
+                       (unsigned long long)limit, (unsigned long long)longest);
+    b->session_options = nb_engine_args_session_of(b->engine_args, longest);
     return NB_EXIT_OK;
 }
 
@@ -224,7 +243,7 @@ static int open_shape(bench *b)
     return nb_fail_error(nb_engine_open_shape(&b->engine, b->args->shape, &engine_options, &error), &error);
 }
 
-static int run_bench(bench *b, const char *model)
+static int run_bench(bench *b, bench_args *args, const char *model)
 {
     char directory[PATH_MAX];
     int code = model ? nb_store_find(directory, model) : NB_EXIT_OK;
@@ -233,7 +252,7 @@ static int run_bench(bench *b, const char *model)
     if (code != NB_EXIT_OK)
         return code;
     nb_engine_info_get(b->engine, &b->info);
-    code = choose_ring(b);
+    code = choose_ring(b, args);
     b->kv = nb_kv_name(b->session_options.kv == NB_KV_DEFAULT ? b->info.kv_default : b->session_options.kv);
     if (code == NB_EXIT_OK && b->engine_args->is_plan_only)
         code = nb_plan_show(b->engine, &b->session_options, b->args->is_json);
@@ -247,10 +266,9 @@ static int run_bench(bench *b, const char *model)
 int nb_command_bench(int argc, char **argv)
 {
     bench_args args = {
-        .n_prefill = 512,
-        .n_decode = 64,
+        .n_prefill = UINT64_MAX, // the default, as far as the model goes
+        .n_decode = UINT64_MAX,
         .n_repeat = 5,
-        .depths = {{0, 2048}, 2},
         .batches = {{1, 4}, 2},
     };
     nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
@@ -265,6 +283,6 @@ int nb_command_bench(int argc, char **argv)
                        "nothing to measure is clear; expected either MODEL or --shape CONFIG.json, found %s; try "
                        "nibble bench --help",
                        model ? "both" : "none");
-    bench b = {.args = &args, .engine_args = &engine_args};
-    return run_bench(&b, model);
+    bench b = {.args = &args, .engine_args = &engine_args, .has_depths = args.depths.n_items > 0};
+    return run_bench(&b, &args, model);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The programs against the oracle models (numbers of other software in double precision): score, run with ids, tokenize.
+// The programs against the oracle models, numbers of other software in double precision: score, run, tokenize.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
