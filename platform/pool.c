@@ -219,6 +219,10 @@ static int start_workers(nb_pool *pool, uint32_t *n_started)
 {
     sigset_t all, before;
     sigfillset(&all); // signals belong to the program's own threads
+    // but for a thread's own faults: blocked, they would end the process past the program's handler
+    static const int faults[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP};
+    for (size_t i = 0; i < NB_COUNT(faults); i++)
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = 0;
     uint32_t n = 0;
