@@ -3,12 +3,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "apps/bench/bench_measure.h"
 #include "apps/common/commands.h"
 #include "apps/common/model_store.h"
-#include "apps/common/terminal.h"
 
 typedef struct bench_args {
     uint64_t n_prefill, n_decode, n_repeat;
@@ -80,13 +78,8 @@ typedef struct bench {
     const char *kv;
     bool has_depths; // --depth was given
     bool has_header;
+    uint64_t rss_peak_bytes; // of all measurements so far
 } bench;
-
-static uint64_t peak_rss_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
 
 static json_t *reals_json(const double *values, size_t n)
 {
@@ -117,7 +110,7 @@ static int print_json(const bench *b, const nb_bench_point *point)
     json_object_set_new(line, "weights", json_string(nb_weights_name(b->info.weights)));
     json_object_set_new(line, "act", json_string(nb_act_name(b->info.act)));
     json_object_set_new(line, "kv", json_string(b->kv));
-    json_object_set_new(line, "rss_peak_bytes", json_integer((json_int_t)peak_rss_bytes()));
+    json_object_set_new(line, "rss_peak_bytes", json_integer((json_int_t)b->rss_peak_bytes));
     return nb_out_json(line);
 }
 
@@ -169,6 +162,8 @@ static int measure(bench *b, nb_bench_point point, const char *directory)
         code = nb_bench_prefill(b->engine, &b->session_options, &point);
     else
         code = nb_bench_decode(b->engine, &b->session_options, &point);
+    if (point.rss_peak_bytes > b->rss_peak_bytes)
+        b->rss_peak_bytes = point.rss_peak_bytes;
     if (code == NB_EXIT_OK)
         code = b->args->is_json ? print_json(b, &point) : print_row(b, &point);
     free(point.values);
@@ -231,7 +226,7 @@ static int measure_all(bench *b, const char *directory)
         code = measure(b, (nb_bench_point){.kind = "load", .n_tokens = 1, .n_batch = 1}, directory);
     if (code == NB_EXIT_OK && !args->is_json) {
         char text[32];
-        printf("peak memory %s\n", nb_bytes_text(text, (double)peak_rss_bytes()));
+        printf("peak memory %s\n", nb_bytes_text(text, (double)b->rss_peak_bytes));
     }
     return code;
 }

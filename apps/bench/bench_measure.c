@@ -3,8 +3,45 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static const double MEMBW_S = 0.15; // long enough for a steady figure, short beside a sample
+
+// The peak of resident memory since the last reset; the kernel's counter when /proc is not there.
+static uint64_t read_peak_bytes(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) == 1)
+            break;
+    if (file)
+        fclose(file);
+    struct rusage usage;
+    if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
+        kib = (unsigned long long)usage.ru_maxrss;
+    return kib * 1024;
+}
+
+static void note_peak(nb_bench_point *point)
+{
+    uint64_t peak = read_peak_bytes();
+    point->rss_peak_bytes = peak > point->rss_peak_bytes ? peak : point->rss_peak_bytes;
+}
+
+// Reads the memory's bandwidth, whose buffer must not count as the engine's memory.
+static double measure_membw(nb_bench_point *point, uint32_t n_threads)
+{
+    note_peak(point);
+    double bandwidth = nb_machine_read_bandwidth(n_threads, MEMBW_S);
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (file) {
+        fputs("5", file); // resets the peak to what is resident now
+        fclose(file);
+    }
+    return bandwidth;
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -120,7 +157,7 @@ int nb_bench_decode(nb_engine *engine, const nb_session_options *options, nb_ben
         if (status == NB_OK)
             status =
                 decode_once(sessions, point->n_batch, ids + point->depth, point->n_tokens, &point->values[i], &error);
-        point->membw[i] = nb_machine_read_bandwidth(info.n_threads, MEMBW_S);
+        point->membw[i] = measure_membw(point, info.n_threads);
     }
     if (sessions)
         free_sessions(sessions, point->n_batch);
@@ -160,7 +197,7 @@ int nb_bench_prefill(nb_engine *engine, const nb_session_options *options, nb_be
         status = prefill_once(sessions[0], ids, point, &ignored, &error);
     for (size_t i = 0; sessions && i < point->n_values && status == NB_OK; i++) {
         status = prefill_once(sessions[0], ids, point, &point->values[i], &error);
-        point->membw[i] = nb_machine_read_bandwidth(info.n_threads, MEMBW_S);
+        point->membw[i] = measure_membw(point, info.n_threads);
     }
     if (sessions)
         free_sessions(sessions, 1);
@@ -200,7 +237,7 @@ int nb_bench_load(const char *directory, const nb_engine_args *args, nb_bench_po
         nb_engine_close(engine);
         if (code != NB_EXIT_OK)
             return code;
-        point->membw[i] = nb_machine_read_bandwidth(n_threads, MEMBW_S);
+        point->membw[i] = measure_membw(point, n_threads);
     }
     return NB_EXIT_OK;
 }

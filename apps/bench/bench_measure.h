@@ -13,7 +13,8 @@ typedef struct nb_bench_point {
     double *values; // [n_values]: tokens a second; for "load" seconds
     double *membw;  // [n_values]: bytes a second, read right after each
     size_t n_values;
-    double bytes_per_token; // weights and ring read for one token, shared passes divided; 0 for "load"
+    uint64_t rss_peak_bytes; // without the buffer of the bandwidth measurement
+    double bytes_per_token;  // weights and ring read for one token, shared passes divided; 0 for "load"
 } nb_bench_point;
 
 // Fills values and membw, which hold room for n_values. Return exit codes, error lines printed.
