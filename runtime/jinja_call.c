@@ -224,6 +224,9 @@ static nb_jval call_strftime_now(const nb_jcall *c)
     struct tm now;
     if (c->a[0].kind != NB_J_STRING || c->a[0].n >= sizeof format)
         nb_jinja_fail(c->j, "strftime_now: expected a short format, found %s", nb_jval_type(c->a[0]));
+    uint8_t mark = NB_JMARK_TRUSTED;
+    for (uint32_t i = 0; i < c->a[0].n; i++)
+        mark = (uint8_t)nb_max(mark, c->a[0].marks[i]);
     memcpy(format, c->a[0].bytes, c->a[0].n);
     format[c->a[0].n] = 0;
     time_t seconds = time(NULL);
@@ -231,7 +234,7 @@ static nb_jval call_strftime_now(const nb_jcall *c)
         now = *c->j->now;
     else
         localtime_r(&seconds, &now);
-    return nb_jval_string(c->j, text, strftime(text, sizeof text, format, &now), NB_JMARK_TRUSTED);
+    return nb_jval_string(c->j, text, strftime(text, sizeof text, format, &now), mark);
 }
 
 const nb_jbuiltin nb_jinja_functions[] = {

@@ -116,7 +116,7 @@ static size_t read_number(nb_jval s, size_t at, int *number)
 static size_t read_directive(nb_jinja *j, nb_jval s, size_t at, directive *d)
 {
     *d = (directive){.width = 0, .precision = -1};
-    for (size_t n = 0; at < s.n && strchr("-+ 0#", s.bytes[at]) && n + 1 < sizeof d->flags; at++)
+    for (size_t n = 0; at < s.n && s.bytes[at] && strchr("-+ 0#", s.bytes[at]) && n + 1 < sizeof d->flags; at++)
         d->flags[n++] = s.bytes[at];
     at = read_number(s, at, &d->width);
     if (at < s.n && s.bytes[at] == '.')
@@ -171,7 +171,7 @@ static void add_number(nb_jbuffer *b, nb_jval value, const directive *d)
 
 static void add_converted(nb_jbuffer *b, nb_jval value, const directive *d)
 {
-    if (!strchr("sra", d->conversion) && !strchr("diufFeEgGxXo", d->conversion))
+    if (!d->conversion || !strchr("sradiufFeEgGxXo", d->conversion))
         nb_jinja_fail(b->j, "%%: expected one of s r d i f e g x o, found '%c'", d->conversion);
     if (d->conversion != 's' && d->conversion != 'r') {
         add_number(b, value, d);
@@ -202,7 +202,7 @@ nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *arg
         nb_jbuffer_add_string(&b, nb_jval_slice(format, from, i));
         i = from = read_directive(j, format, i + 1, &d);
         if (d.conversion == '%') {
-            nb_jbuffer_puts(&b, "%");
+            nb_jbuffer_add(&b, "%", 1, format.marks[i - 1]);
             continue;
         }
         if (n_used == args->n)

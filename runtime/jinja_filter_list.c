@@ -30,7 +30,7 @@ static nb_jval attribute_part(nb_jinja *j, nb_jval object, nb_jval part)
     bool is_digits = part.n > 0;
     for (uint32_t i = 0; i < part.n; i++)
         is_digits &= part.bytes[i] >= '0' && part.bytes[i] <= '9';
-    if (is_digits && nb_jinja_parse_int(part, 10, &index))
+    if (is_digits && nb_jinja_parse_int(j, part, 10, &index))
         part = nb_jval_int(index);
     return nb_jinja_item(j, object, part);
 }

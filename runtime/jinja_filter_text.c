@@ -135,7 +135,7 @@ static nb_jval filter_trim(const nb_jcall *c)
 {
     if (is_given(c->a[0]) && c->a[0].kind != NB_J_STRING)
         nb_jinja_fail(c->j, "trim: expected characters as a string, found %s", nb_jval_type(c->a[0]));
-    return nb_jtext_strip(nb_jval_str(c->j, c->self), c->a[0], NB_JSTRIP_LEFT | NB_JSTRIP_RIGHT);
+    return nb_jtext_strip(c->j, nb_jval_str(c->j, c->self), c->a[0], NB_JSTRIP_LEFT | NB_JSTRIP_RIGHT);
 }
 
 static nb_jval filter_replace(const nb_jcall *c)
@@ -206,6 +206,7 @@ static nb_jval filter_wordcount(const nb_jcall *c)
 {
     nb_jval s = nb_jval_str(c->j, c->self);
     int64_t n_words = 0;
+    nb_jinja_charge(c->j, s.n / 16);
     bool in_word = false;
     for (size_t i = 0; i < s.n; i++) {
         bool is_word = s.bytes[i] == '_' || (s.bytes[i] & 0x80) || (s.bytes[i] >= '0' && s.bytes[i] <= '9') ||
@@ -237,13 +238,14 @@ static nb_jval filter_int(const nb_jcall *c)
         return nb_jval_int(nb_jval_to_int(c->j, self, "int"));
     if (self.kind == NB_J_FLOAT && isinf(self.real))
         nb_jinja_fail(c->j, "int: expected a finite number, found infinity");
-    if (self.kind == NB_J_STRING && nb_jinja_parse_int(self, (int)nb_min((size_t)(base < 0 ? 0 : base), 99), &integer))
+    if (self.kind == NB_J_STRING &&
+        nb_jinja_parse_int(c->j, self, (int)nb_min((size_t)(base < 0 ? 0 : base), 99), &integer))
         return nb_jval_int(integer);
     bool is_real = self.kind == NB_J_FLOAT;
     if (is_real)
         real = self.real;
     else
-        is_real = self.kind == NB_J_STRING && nb_jinja_parse_float(self, &real);
+        is_real = self.kind == NB_J_STRING && nb_jinja_parse_float(c->j, self, &real);
     if (is_real && truncate_float(real, &integer))
         return nb_jval_int(integer);
     return c->a[0].kind == NB_J_ABSENT ? nb_jval_int(0) : c->a[0];
@@ -255,7 +257,7 @@ static nb_jval filter_float(const nb_jcall *c)
     nb_jinja_check_defined(c->j, c->self);
     if (nb_jval_is_number(c->self))
         return nb_jval_float(nb_jval_to_float(c->self));
-    if (c->self.kind == NB_J_STRING && nb_jinja_parse_float(c->self, &real))
+    if (c->self.kind == NB_J_STRING && nb_jinja_parse_float(c->j, c->self, &real))
         return nb_jval_float(real);
     return c->a[0].kind == NB_J_ABSENT ? nb_jval_float(0) : c->a[0];
 }

@@ -79,7 +79,7 @@ static void push_data(lexer *l, size_t to, char sign, bool is_variable)
         nb_jval text = {.kind = NB_J_STRING, .n = (uint32_t)(to - from)};
         text.bytes = l->s + from;
         text.marks = (const uint8_t *)l->s + from; // not read
-        end = from + nb_jtext_strip(text, nb_jval_none(), NB_JSTRIP_RIGHT).n;
+        end = from + nb_jtext_strip(l->j, text, nb_jval_none(), NB_JSTRIP_RIGHT).n;
     } else if (sign != '+' && !is_variable) {
         size_t line = to;
         while (line > from && l->s[line - 1] != '\n')
@@ -239,7 +239,7 @@ static void lex_number(lexer *l)
     nb_jval text = nb_jval_string(l->j, l->s + from, stop - from, NB_JMARK_TRUSTED), value = nb_jval_none();
     if (is_float) {
         double real = 0;
-        nb_jinja_parse_float(text, &real);
+        nb_jinja_parse_float(l->j, text, &real);
         value = nb_jval_float(real);
     } else {
         if (base != 10)
@@ -249,7 +249,7 @@ static void lex_number(lexer *l)
             has_zero = text.bytes[i] == '0' || text.bytes[i] == '_';
         int64_t integer;
         if ((base == 10 && text.n > 1 && text.bytes[0] == '0' && !has_zero) ||
-            !nb_jinja_parse_int(text, base, &integer))
+            !nb_jinja_parse_int(l->j, text, base, &integer))
             nb_jinja_fail(l->j, "expected a 64-bit integer, found %.*s", (int)nb_min(stop - from, 40), l->s + from);
         value = nb_jval_int(integer);
     }

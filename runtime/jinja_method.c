@@ -52,7 +52,7 @@ static nb_jval method_swapcase(const nb_jcall *c)
 
 static nb_jval strip(const nb_jcall *c, unsigned sides)
 {
-    return nb_jtext_strip(c->self, is_given(c->a[0]) ? text_argument(c, 0) : c->a[0], sides);
+    return nb_jtext_strip(c->j, c->self, is_given(c->a[0]) ? text_argument(c, 0) : c->a[0], sides);
 }
 
 static nb_jval method_strip(const nb_jcall *c)
@@ -131,9 +131,11 @@ static nb_jval method_split(const nb_jcall *c)
 static ptrdiff_t find_last(nb_jinja *j, nb_jval s, nb_jval part, size_t to)
 {
     nb_jinja_charge(j, to / 8);
-    for (size_t at = to; at + 1 > part.n; at--)
+    for (size_t at = to; at + 1 > part.n; at--) {
+        nb_jinja_charge(j, part.n / 64); // a comparison may go to the last byte each time
         if (part.n == 0 || memcmp(s.bytes + at - part.n, part.bytes, part.n) == 0)
             return (ptrdiff_t)(at - part.n);
+    }
     return -1;
 }
 
@@ -149,7 +151,7 @@ static void reverse(nb_jlist *list)
 static nb_jval rsplit_words(const nb_jcall *c, int64_t max)
 {
     nb_jval words = nb_jval_list(c->j, NB_J_LIST, 0);
-    nb_jval rest = nb_jtext_strip(c->self, nb_jval_none(), NB_JSTRIP_RIGHT);
+    nb_jval rest = nb_jtext_strip(c->j, c->self, nb_jval_none(), NB_JSTRIP_RIGHT);
     while (rest.n && words.list->n < max) {
         size_t from = rest.n, n;
         while (from > 0) {
@@ -158,8 +160,9 @@ static nb_jval rsplit_words(const nb_jcall *c, int64_t max)
                 break;
             from = before;
         }
+        nb_jinja_charge(c->j, (rest.n - from) / 16);
         nb_jlist_push(c->j, words.list, nb_jval_slice(rest, from, rest.n));
-        rest = nb_jtext_strip(nb_jval_slice(rest, 0, from), nb_jval_none(), NB_JSTRIP_RIGHT);
+        rest = nb_jtext_strip(c->j, nb_jval_slice(rest, 0, from), nb_jval_none(), NB_JSTRIP_RIGHT);
     }
     if (rest.n)
         nb_jlist_push(c->j, words.list, rest);
@@ -236,6 +239,7 @@ static bool matches_edge(const nb_jcall *c, nb_jval s, nb_jval part, bool at_end
 {
     if (part.kind != NB_J_STRING)
         nb_jinja_fail(c->j, "%s: expected a string or a tuple of strings, found %s", c->name, nb_jval_type(part));
+    nb_jinja_charge(c->j, part.n / 64);
     return part.n <= s.n && memcmp(at_end ? s.bytes + s.n - part.n : s.bytes, part.bytes, part.n) == 0;
 }
 

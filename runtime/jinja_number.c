@@ -9,9 +9,9 @@
 
 // The text without white space around and single underscores within, zero-terminated in `text`; false: too long or
 // malformed.
-static bool plain_number(nb_jval string, char *text, size_t capacity)
+static bool plain_number(nb_jinja *j, nb_jval string, char *text, size_t capacity)
 {
-    nb_jval s = nb_jtext_strip(string, nb_jval_none(), NB_JSTRIP_LEFT | NB_JSTRIP_RIGHT);
+    nb_jval s = nb_jtext_strip(j, string, nb_jval_none(), NB_JSTRIP_LEFT | NB_JSTRIP_RIGHT);
     size_t n = 0;
     if (s.n == 0 || s.n >= capacity)
         return false;
@@ -26,10 +26,10 @@ static bool plain_number(nb_jval string, char *text, size_t capacity)
     return strlen(text) == n;
 }
 
-bool nb_jinja_parse_int(nb_jval string, int base, int64_t *integer)
+bool nb_jinja_parse_int(nb_jinja *j, nb_jval string, int base, int64_t *integer)
 {
     char text[100], *end;
-    if (!plain_number(string, text, sizeof text) || base < 2 || base > 36)
+    if (!plain_number(j, string, text, sizeof text) || base < 2 || base > 36)
         return false;
     const char *digits = text + (text[0] == '-' || text[0] == '+');
     if (strchr(" \t\n\v\f\r+-", *digits))
@@ -40,11 +40,11 @@ bool nb_jinja_parse_int(nb_jval string, int base, int64_t *integer)
     return *end == 0 && errno == 0;
 }
 
-bool nb_jinja_parse_float(nb_jval string, double *real)
+bool nb_jinja_parse_float(nb_jinja *j, nb_jval string, double *real)
 {
     static const char *const words[] = {"inf", "infinity", "nan"};
     char text[400], *end;
-    if (!plain_number(string, text, sizeof text))
+    if (!plain_number(j, string, text, sizeof text))
         return false;
     const char *digits = text + (text[0] == '-' || text[0] == '+');
     bool is_word = false;

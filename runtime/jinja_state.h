@@ -203,9 +203,9 @@ void nb_jval_write(nb_jbuffer *b, nb_jval value);            // str() appended
 void nb_jval_write_repr(nb_jbuffer *b, nb_jval value);       // repr() appended
 void nb_jinja_check_defined(nb_jinja *j, nb_jval value);     // fails with "'x' is undefined"
 
-size_t nb_jinja_format_float(char *text, size_t capacity, double real); // Python's repr
-bool nb_jinja_parse_int(nb_jval string, int base, int64_t *integer);    // as Python's int()
-bool nb_jinja_parse_float(nb_jval string, double *real);                // as Python's float()
+size_t nb_jinja_format_float(char *text, size_t capacity, double real);           // Python's repr
+bool nb_jinja_parse_int(nb_jinja *j, nb_jval string, int base, int64_t *integer); // as Python's int()
+bool nb_jinja_parse_float(nb_jinja *j, nb_jval string, double *real);             // as Python's float()
 
 // Operators; `op` is a token kind of jinja_lex.h.
 nb_jval nb_jinja_arithmetic(nb_jinja *j, int op, nb_jval a, nb_jval b);
@@ -227,7 +227,7 @@ typedef enum nb_jcase { NB_JCASE_UPPER, NB_JCASE_LOWER, NB_JCASE_TITLE, NB_JCASE
 nb_jval nb_jtext_case(nb_jinja *j, nb_jval string, nb_jcase target);
 void nb_jtext_add_case(nb_jbuffer *b, nb_jval string, nb_jcase target);
 enum { NB_JSTRIP_LEFT = 1, NB_JSTRIP_RIGHT = 2 };
-nb_jval nb_jtext_strip(nb_jval string, nb_jval chars, unsigned sides); // chars absent or none: white space
+nb_jval nb_jtext_strip(nb_jinja *j, nb_jval string, nb_jval chars, unsigned sides); // chars not given: white space
 nb_jval nb_jtext_replace(nb_jinja *j, nb_jval string, nb_jval old, nb_jval new, int64_t count);
 nb_jval nb_jtext_split_lines(nb_jinja *j, nb_jval string, bool keep_ends);
 nb_jval nb_jtext_join(nb_jinja *j, nb_jval separator, const nb_jlist *items);    // items: str() of each

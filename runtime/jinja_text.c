@@ -133,32 +133,34 @@ nb_jval nb_jtext_case(nb_jinja *j, nb_jval s, nb_jcase target)
     return nb_jbuffer_take(&b);
 }
 
-static bool is_stripped(nb_jval s, size_t at, size_t n, nb_jval chars)
+static bool is_stripped(nb_jinja *j, nb_jval s, size_t at, size_t n, nb_jval chars)
 {
     int32_t c;
     if (chars.kind != NB_J_STRING) {
         nb_jtext_next(s.bytes + at, n, &c);
         return nb_jtext_is_space(c);
     }
+    nb_jinja_charge(j, chars.n / 64);
     return chars.n && memmem(chars.bytes, chars.n, s.bytes + at, n) != NULL; // whole characters are self-delimiting
 }
 
-nb_jval nb_jtext_strip(nb_jval s, nb_jval chars, unsigned sides)
+nb_jval nb_jtext_strip(nb_jinja *j, nb_jval s, nb_jval chars, unsigned sides)
 {
     size_t from = 0, to = s.n;
     while ((sides & NB_JSTRIP_LEFT) && from < to) {
         int32_t c;
         size_t n = nb_jtext_next(s.bytes + from, to - from, &c);
-        if (!is_stripped(s, from, n, chars))
+        if (!is_stripped(j, s, from, n, chars))
             break;
         from += n;
     }
     while ((sides & NB_JSTRIP_RIGHT) && from < to) {
         size_t last = nb_max(from, nb_utf8_back(s.bytes, to));
-        if (!is_stripped(s, last, to - last, chars))
+        if (!is_stripped(j, s, last, to - last, chars))
             break;
         to = last;
     }
+    nb_jinja_charge(j, (s.n - (to - from)) / 16);
     nb_jval stripped = nb_jval_slice(s, from, to);
     stripped.is_safe = false;
     return stripped;
@@ -170,9 +172,10 @@ ptrdiff_t nb_jtext_find(nb_jinja *j, nb_jval s, nb_jval part, size_t from)
         return -1;
     if (part.n == 0)
         return (ptrdiff_t)from;
-    nb_jinja_charge(j, (s.n - from) / 64);
     const char *found = memmem(s.bytes + from, s.n - from, part.bytes, part.n);
-    return found ? found - s.bytes : -1;
+    size_t at = found ? (size_t)(found - s.bytes) : s.n;
+    nb_jinja_charge(j, (at - from) / 64); // what was searched, not what is left: replacing all stays linear
+    return found ? (ptrdiff_t)at : -1;
 }
 
 nb_jval nb_jtext_replace(nb_jinja *j, nb_jval s, nb_jval old, nb_jval new, int64_t count)

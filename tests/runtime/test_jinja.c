@@ -143,6 +143,19 @@ static void assert_refused(const char *source, const char *words)
     assert_fails(source, strlen(source), words);
 }
 
+static void assert_gives(const char *source, const char *text)
+{
+    nb_rendered r;
+    nb_error error = {0};
+    json_t *messages = json_array();
+    if (render(source, strlen(source), &(nb_render_input){.messages = messages}, &r, &error) != NB_OK)
+        fail_msg("%.200s: %s", source, error.text);
+    assert_int_equal(r.bytes, strlen(text));
+    assert_memory_equal(r.text, text, r.bytes);
+    nb_rendered_release(&r);
+    json_decref(messages);
+}
+
 // head, then `middle` n times, then tail; the caller frees
 static char *repeated(const char *head, const char *middle, size_t n, const char *tail)
 {
@@ -190,6 +203,16 @@ static void test_work_limits(void **state)
     assert_refused_repeated("{% for i in range(99999) %}{{ 1", " + 1", 60, "}}{% endfor %}", "at most 5000000 steps");
     assert_refused("{% set s = 'ab' * 9999999 %}{% for i in range(99) %}{{ 'b' * 9999 in s }}{% endfor %}", "steps");
     assert_refused("{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}", "expected at most");
+    // work that makes no text is charged, too; replacing or splitting everywhere costs one pass
+    assert_refused("{% set s = ' ' * 999999 %}{% for i in range(99999) %}{% set y = s.strip() %}{% endfor %}", "steps");
+    assert_refused("{% set s = 'a' * 999999 %}{% set t = 'b' * 999999 ~ 'a' %}{{ s.strip(t) }}", "steps");
+    assert_refused("{% set s = 'a' * 999999 %}{{ s.rfind('a' * 99999 ~ 'b') }}", "steps");
+    assert_refused("{% set s = 'a' * 999999 %}{% for i in range(99999) %}{{ s | wordcount }}{% endfor %}", "steps");
+    assert_refused("{% set s = 'a' * 999999 %}{% for i in range(99999) %}{{ s.rsplit(none, 1)[1:] }}{% endfor %}",
+                   "steps");
+    assert_refused("{% set s = 'a' * 999999 %}{% for i in range(99999) %}{{ s.removeprefix(s) }}{% endfor %}", "steps");
+    assert_refused("{% set s = ' ' * 999999 %}{% for i in range(99999) %}{{ s | int }}{% endfor %}", "steps");
+    assert_gives("{{ ('a line of a long document\n' * 40000).replace('\n', ' ').split(' ') | length }}", "240001");
     assert_refused("{{ range(100001) }}", "range: expected at most 100000 items");
     assert_refused("{{ range(-9223372036854775807, 9223372036854775807) }}", "range: expected at most");
     assert_refused("{{ 'x' * 1000000000000 }}", "expected at most");
@@ -207,6 +230,8 @@ static void test_work_limits(void **state)
 static void test_messages(void **state)
 {
     (void)state;
+    assert_refused("{{ '%\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00' % 1.5 }}", "expected one of s r d");
+    assert_refused("{{ '%\\x00d' % 1 }}", "expected one of s r d");
     assert_refused("a\nb\n{{ 'x' | foo }}", "chat template line 3: unknown filter 'foo'; expected one of abs, ");
     assert_refused("\n{{ 1 is foo }}", "chat template line 2: unknown test 'foo'; expected one of defined, ");
     assert_refused("{% for x in y %}\n", "line 1: expected endfor, found the end of the template");

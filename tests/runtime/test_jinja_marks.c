@@ -71,6 +71,8 @@ static void test_operations(void **state)
     assert_marks("{{ '%s-%s' | format(tool, 1) }}{{ '%05d' | format(number) }}", "tl-100007", "FFTTFFFFF");
     assert_marks("{% set x %}a{{ tool }}{% endset %}{{ x }}{% macro m(v) %}<{{ v }}>{% endmacro %}{{ m(tool) }}",
                  "atl<tl>", "TFFTFFT");
+    assert_marks("{{ (tool + '%%' + tool) % () }}{{ (tool + '%d%%') % 1 }}", "tl%tltl1%", "FFTFFFFTT");
+    assert_marks("{{ ('%%' + tool)[2:] + tool[:0] }}{{ strftime_now(tool) }}{{ strftime_now('<') }}", "tltl<", "FFFFT");
     assert_marks("{{ ('x\n' + tool) | indent(1) }}{{ tool * 2 }}", "x\n tltltl", "TTTFFFFFF");
     assert_marks("{{ tool | list | last }}{{ tool | first }}{{ (tool ~ 'x') | reverse }}", "ltxlt", "FFTFF");
     assert_marks("{{ a.content.split('<think>')[-1] }}{{ '<think>' in a.content }}", "aTrue", "ATTTT");
