@@ -147,8 +147,15 @@ NB_INLINE void tile(panel *p, const nb_act *act, uint32_t r, uint32_t step, uint
         decoded w0 = p->steps[r][s], w1 = p->steps[r + 1][s];
         for (int j = 0; j < n; j++) {
             act_step a = act_at(act, act_steps, t + (uint32_t)j, step + s);
-            sums[0][j] = add_step(&w0, a, sums[0][j]);
-            sums[1][j] = add_step(&w1, a, sums[1][j]);
+            __m512i dot0 = _mm512_loadu_si512(a.offsets), dot1 = dot0;
+            for (int group = 0; group < 4; group++) {
+                __m512i codes = _mm512_loadu_si512(a.codes + group * 64);
+                dot0 = _mm512_dpbusd_epi32(dot0, w0.groups[group], codes);
+                dot1 = _mm512_dpbusd_epi32(dot1, w1.groups[group], codes);
+            }
+            __m512 scales = _mm512_loadu_ps(a.scales);
+            sums[0][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot0), _mm512_mul_ps(w0.scales, scales), sums[0][j]);
+            sums[1][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot1), _mm512_mul_ps(w1.scales, scales), sums[1][j]);
         }
     }
     for (int i = 0; i < PAIR; i++)
