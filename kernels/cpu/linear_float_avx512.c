@@ -11,6 +11,11 @@ enum {
     BLOCK_TOKENS = 16, // tokens whose x stays in the second-level cache while all rows pass
 };
 
+static inline size_t bytes_of(nb_format format, size_t n_elements)
+{
+    return format == NB_FORMAT_NVFP4 ? n_elements / 2 : format == NB_FORMAT_F32 ? n_elements * 4 : n_elements * 2;
+}
+
 // Columns [k, k + 16) of one row as f32; those outside the mask are not read and give 0.
 NB_INLINE __m512 load_weights(const nb_weight *w, nb_format format, uint32_t row, uint32_t k, __mmask16 mask)
 {
@@ -44,6 +49,10 @@ NB_INLINE void add_vector(const nb_linear_chunk *chunk, nb_format format, uint32
     }
     for (uint32_t i = 0; i < n_rows; i++) {
         uint32_t r = (uint32_t)nb_min(row + i, chunk->row_end - 1);
+        if (n_tokens == 1) // bound by memory: the same place of the next rows
+            _mm_prefetch((const char *)chunk->weight->data +
+                             bytes_of(format, (size_t)(r + n_rows) * chunk->weight->n_cols + k),
+                         _MM_HINT_T0);
         __m512 w = load_weights(chunk->weight, format, r, k, mask);
         for (uint32_t j = 0; j < n_tokens; j++) // masked: an absent column must not turn a sum of -0 into 0
             sums[i * n_tokens + j] = _mm512_mask3_fmadd_ps(w, x[j], sums[i * n_tokens + j], mask);
