@@ -6,7 +6,7 @@
 //   dynamic  theta' = theta (factor n / n0 - factor + 1)^(E / (E - 2)) for a token at position p, n = max(p + 1, n0),
 //            n0 = max_position_embeddings: each token turns with the frequencies of the length it was written at, so
 //            the result does not depend on how a prompt is cut into chunks
-//   llama3   by wave length 2 pi / f: longer than n0 / low: f / factor; shorter than n0 / high: f; between: interpolated
+//   llama3   by wave length 2 pi / f: longer than n0 / low: f / factor; shorter than n0 / high: f; between: a blend
 //   yarn     between the dimensions of beta_fast and beta_slow turns over n0: ramp from f to f / factor; cos and sin
 //            multiplied by attention_factor
 // Source: the RoPE initialisation functions of transformers 5.

@@ -129,7 +129,7 @@ static void quantised_logits(void **state)
     skip_if_nothing_ran();
 }
 
-// ---- greedy -----------------------------------------------------------------------------------------------------------------
+// ---- greedy --------------------------------------------------------------------------------------------------------
 
 // Continues a prompt greedily and demands the expected ids up to the first step whose margin is 1e-3 or less.
 static void continue_greedily(nb_session *session, const int32_t *prompt, size_t n_prompt, const int32_t *expected,
@@ -242,7 +242,7 @@ static void greedy_mini_math(void **state)
     nb_engine_close(engine);
 }
 
-// ---- every stage of one pass ------------------------------------------------------------------------------------------------
+// ---- every stage of one pass ---------------------------------------------------------------------------------------
 
 typedef struct tracer {
     const oracle_tensors *trace;

@@ -70,7 +70,7 @@ static void dynamic_stretches_the_base(void **state)
     }
 }
 
-// Written from the definition: the correction range in dimensions, a linear ramp between, magnitude by attention_factor.
+// Written from the definition: correction range in dimensions, a linear ramp between, magnitude by attention_factor.
 static void yarn(void **state)
 {
     (void)state;

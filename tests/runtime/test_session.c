@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One timeline: the same bits whatever the threads, ISA, chunks, batch or history; the ring; what is refused; and no call to
-// the heap or the file system after the seal.
+// One timeline: the same bits whatever the threads, ISA, chunks, batch or history; the ring; what is refused; and no call
+// to the heap or the file system after the seal.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,7 +42,7 @@ static void must(nb_status status, const nb_error *error)
         fail_msg("%s", error->text);
 }
 
-// ---- the same bits --------------------------------------------------------------------------------------------------------
+// ---- the same bits -------------------------------------------------------------------------------------------------
 
 // Sequences long enough for several chunks, segments and, with n_ctx 48, several turns of the ring.
 static void make_sequences(nb_test_ids *ids, size_t length)
@@ -117,7 +117,7 @@ static void batch_equals_alone(void **state)
     }
 }
 
-// ---- sync, rewind, ring -----------------------------------------------------------------------------------------------------
+// ---- sync, rewind, ring --------------------------------------------------------------------------------------------
 
 static void sync_reuses_and_rewinds(void **state)
 {
@@ -177,9 +177,7 @@ static void rewind_in_a_full_ring(void **state)
     nb_engine_close(engine);
 }
 
-// With one layer's worth of context cut off, a token beyond the window must not matter to a one-layer attention; in a deep
-// model it does, through its neighbours. What must hold for every model: before the ring is full nothing differs from a
-// larger one, after it something does.
+// Before the ring is full nothing differs from a larger one, after it something does.
 static void a_small_ring_differs_only_when_full(void **state)
 {
     (void)state;
@@ -202,7 +200,7 @@ static void a_small_ring_differs_only_when_full(void **state)
     nb_engine_close(engine);
 }
 
-// ---- what is refused ----------------------------------------------------------------------------------------------------------
+// ---- what is refused -----------------------------------------------------------------------------------------------
 
 static void refusals(void **state)
 {
@@ -271,7 +269,7 @@ static void stopping(void **state)
     nb_engine_close(engine);
 }
 
-// ---- nothing per token ----------------------------------------------------------------------------------------------------------
+// ---- nothing per token ---------------------------------------------------------------------------------------------
 
 static void no_calls_per_token(void **state)
 {

@@ -47,7 +47,7 @@ static void expect_close(const float *found, const npy_array *expected, double a
         assert_true(fabs(found[i] - npy_at(expected, i)) <= absolute + relative * fabs(npy_at(expected, i)));
 }
 
-// ---- golden values --------------------------------------------------------------------------------------------------------
+// ---- golden values -------------------------------------------------------------------------------------------------
 
 static void golden_norm_of(nb_ops *ops, nb_exec *exec, const char *folder, double allowed)
 {
@@ -152,14 +152,15 @@ static void golden_product(nb_ops *ops, nb_exec *exec)
     npy_free(&a), npy_free(&b), npy_free(&out);
 }
 
-// ---- attention: the golden kind has QK-norm by (1 + w) and turns only the first dimensions ---------------------------------------
+// ---- attention: the golden kind has QK-norm by (1 + w) and turns only the first dimensions -------------------------
 
 typedef struct golden {
     uint32_t n_rows, n_heads, n_kv, e, rotary;
     float *q, *k, *v;
 } golden;
 
-static void norm_and_turn(nb_exec *exec, float *x, uint32_t n_heads, const golden *g, const npy_array *weight, double base)
+static void norm_and_turn(nb_exec *exec, float *x, uint32_t n_heads, const golden *g, const npy_array *weight,
+                          double base)
 {
     float w[256], cosines[32], sines[32];
     for (uint32_t d = 0; d < g->e; d++)
@@ -231,7 +232,7 @@ static void golden_attention(nb_ops *ops, nb_exec *exec)
                         (golden){.n_rows = 9, .n_heads = 4, .n_kv = 2, .e = 256, .rotary = 64}, 10000000.0);
 }
 
-// ---- cmocka ---------------------------------------------------------------------------------------------------------------------
+// ---- cmocka --------------------------------------------------------------------------------------------------------
 
 #define TABLE_TEST(name)                                                                                               \
     static void name##_test(void **state)                                                                              \
@@ -249,9 +250,9 @@ TABLE_TEST(golden_attention)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_norm_test),   cmocka_unit_test(golden_residual_norm_test),
+        cmocka_unit_test(golden_norm_test),      cmocka_unit_test(golden_residual_norm_test),
         cmocka_unit_test(golden_embedding_test), cmocka_unit_test(golden_swiglu_test),
-        cmocka_unit_test(golden_product_test), cmocka_unit_test(golden_attention_test),
+        cmocka_unit_test(golden_product_test),   cmocka_unit_test(golden_attention_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
