@@ -5,6 +5,7 @@
 set -u
 
 CC=${CC:-gcc}
+unset BUILD MAKEFLAGS # the small trees have builds of their own
 root=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -23,7 +24,7 @@ small_tree() # FOLDER
 # What a make compiled, as "one two".
 compiled()
 {
-    env -u MAKEFLAGS make CC="$CC" "$@" 2>&1 | awk '$1 == "cc" { sub(/.*\//, "", $2); sub(/\.o$/, "", $2); print $2 }
+    make CC="$CC" "$@" 2>&1 | awk '$1 == "cc" { sub(/.*\//, "", $2); sub(/\.o$/, "", $2); print $2 }
         / Error |^make.*\*\*\*/ { print "error" }' | sort | tr '\n' ' '
 }
 expect() # DESCRIPTION FOUND EXPECTED
