@@ -36,8 +36,7 @@ static nb_status check(const nb_sampling *s, uint32_t n_tokens, nb_error *error)
     return NB_OK;
 }
 
-// ---- the adjusted logits
-// --------------------------------------------------------------------------------------------------
+// ---- the adjusted logits ------------------------------------------------------------------------------------------
 
 static void apply_penalty(const nb_sampler_input *in, const nb_sampling *s)
 {
@@ -78,8 +77,7 @@ static nb_candidate best(const nb_candidate *candidates, uint32_t n)
     return top;
 }
 
-// ---- a heap: only the few candidates that matter are ever put in order
-// --------------------------------------------------------
+// ---- a heap: only the few candidates that matter are ever put in order --------------------------------------------
 
 static void sift_down(nb_candidate *heap, uint32_t n, uint32_t i)
 {
@@ -104,8 +102,7 @@ static nb_candidate pop(nb_candidate *heap, uint32_t n)
     return top;
 }
 
-// ---- the draw
-// -----------------------------------------------------------------------------------------------------------------
+// ---- the draw -----------------------------------------------------------------------------------------------------
 
 // A number in [0, 1) from seed and counter: two rounds of the splitmix64 finaliser.
 static double uniform(uint64_t seed, uint64_t counter)

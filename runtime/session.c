@@ -13,8 +13,7 @@ enum {
     MAX_LOGIT_ROWS = 4096,
 };
 
-// ---- options and plan
-// -------------------------------------------------------------------------------------------------
+// ---- options and plan ---------------------------------------------------------------------------------------------
 
 nb_session_options nb_session_defaults(void)
 {
@@ -105,8 +104,7 @@ nb_status nb_session_plan(const nb_engine *engine, const nb_session_options *opt
     return count(engine, options ? options : &defaults, &shape, &buffers, plan, error);
 }
 
-// ---- life
-// ---------------------------------------------------------------------------------------------------------------
+// ---- life ---------------------------------------------------------------------------------------------------------
 
 static nb_status build(nb_session *session, const nb_session_options *options, nb_error *error)
 {
@@ -146,8 +144,7 @@ void nb_session_free(nb_session *session)
     free(session);
 }
 
-// ---- the timeline
-// -------------------------------------------------------------------------------------------------------
+// ---- the timeline -------------------------------------------------------------------------------------------------
 
 static nb_status check_ids(const nb_session *session, const int32_t *ids, size_t n_ids, size_t length, nb_error *error)
 {
@@ -284,8 +281,7 @@ nb_status nb_session_sync(nb_session *session, const int32_t *ids, size_t n_ids,
     return status;
 }
 
-// ---- several timelines in one pass
-// --------------------------------------------------------------------------------------
+// ---- several timelines in one pass --------------------------------------------------------------------------------
 
 static nb_status check_batch(nb_session *const *sessions, const int32_t *ids, size_t n_sessions, nb_error *error)
 {
@@ -331,8 +327,7 @@ nb_status nb_batch_append(nb_session *const *sessions, const int32_t *ids, size_
     return NB_OK;
 }
 
-// ---- views
-// --------------------------------------------------------------------------------------------------------------
+// ---- views --------------------------------------------------------------------------------------------------------
 
 size_t nb_session_length(const nb_session *session)
 {

@@ -19,8 +19,7 @@ typedef struct header {
 
 _Static_assert(sizeof(header) == 8 + 10 * 4 + HASH_BYTES, "the header is written as it lies in memory");
 
-// ---- hashing
-// --------------------------------------------------------------------------------------------------------------
+// ---- hashing ------------------------------------------------------------------------------------------------------
 
 static nb_status no_hash(nb_error *error)
 {
@@ -60,8 +59,7 @@ static bool fingerprint(const nb_engine *engine, uint8_t digest[HASH_BYTES])
     return ok;
 }
 
-// ---- the ring's used bytes
-// --------------------------------------------------------------------------------------------------
+// ---- the ring's used bytes ----------------------------------------------------------------------------------------
 
 static size_t used_k_bytes(const nb_ring *ring, uint32_t high)
 {
@@ -83,8 +81,7 @@ static uint64_t file_bytes(const nb_session *session, uint32_t length, uint32_t 
            heads * (used_k_bytes(ring, high) + used_v_bytes(ring, high)) + HASH_BYTES;
 }
 
-// ---- save
-// -------------------------------------------------------------------------------------------------------------------
+// ---- save ---------------------------------------------------------------------------------------------------------
 
 typedef struct sink {
     nb_writer writer;
@@ -151,8 +148,7 @@ nb_status nb_session_save(const nb_session *session, const char *path, nb_error 
     return status;
 }
 
-// ---- restore
-// ------------------------------------------------------------------------------------------------------------------
+// ---- restore ------------------------------------------------------------------------------------------------------
 
 static nb_status check_field(const char *name, uint32_t expected, uint32_t found, nb_error *error)
 {

@@ -112,7 +112,7 @@ static nb_status check_places(const char *source, const char *target, nb_error *
     return NB_OK;
 }
 
-// ---- the work --------------------------------------------------------------------------------------------------------
+// ---- the work -----------------------------------------------------------------------------------------------------
 
 typedef struct quantize_job {
     const char *source, *target;
@@ -181,7 +181,7 @@ static void release(quantize_job *job)
     free(job->options.ignore.items);
 }
 
-// ---- the command -----------------------------------------------------------------------------------------------------
+// ---- the command --------------------------------------------------------------------------------------------------
 
 static int report(const quantize_job *job, double seconds)
 {

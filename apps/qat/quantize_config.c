@@ -40,8 +40,7 @@ static nb_status write_file(const char *directory, const char *name, const char 
     return nb_writer_commit(&file, error);
 }
 
-// ---- declarations
-// ----------------------------------------------------------------------------------------------------
+// ---- declarations -------------------------------------------------------------------------------------------------
 
 static json_t *exclude_list(const char *const *ignore, size_t n_ignore)
 {
@@ -131,8 +130,7 @@ nb_status nb_quantize_write_config(const char *source, const char *target, const
     return status;
 }
 
-// ---- copies
-// ----------------------------------------------------------------------------------------------------------
+// ---- copies -------------------------------------------------------------------------------------------------------
 
 static bool is_wanted(const char *name)
 {

@@ -32,8 +32,7 @@ void nb_quantize_row_decode(nb_dtype dtype, const uint8_t *data, size_t n, float
     }
 }
 
-// ---- range
-// -----------------------------------------------------------------------------------------------------------
+// ---- range --------------------------------------------------------------------------------------------------------
 
 typedef struct range_job {
     nb_dtype dtype;
@@ -84,8 +83,7 @@ nb_quantize_range nb_quantize_range_of(nb_pool *pool, nb_dtype dtype, const uint
     return range;
 }
 
-// ---- encoding
-// --------------------------------------------------------------------------------------------------------
+// ---- encoding -----------------------------------------------------------------------------------------------------
 
 nb_status nb_quantize_buffer_create(nb_quantize_buffer *buffer, const nb_quant_plan *plan, nb_pool *pool,
                                     nb_error *error)

@@ -49,8 +49,7 @@ static bool is_ignored(const char *module, const char *const *ignore, size_t n_i
     return false;
 }
 
-// ---- linears
-// ---------------------------------------------------------------------------------------------------------
+// ---- linears ------------------------------------------------------------------------------------------------------
 
 typedef struct plan_build {
     nb_quant_plan *plan;
@@ -110,8 +109,7 @@ static nb_status check_groups(const plan_build *build)
     return NB_OK;
 }
 
-// ---- items
-// -----------------------------------------------------------------------------------------------------------
+// ---- items --------------------------------------------------------------------------------------------------------
 
 static nb_quant_item *add_item(nb_quant_items *list, nb_quant_part part, nb_dtype dtype, uint64_t n_rows,
                                uint64_t n_cols)
@@ -243,8 +241,7 @@ void nb_quant_plan_close(nb_quant_plan *plan)
     memset(plan, 0, sizeof *plan);
 }
 
-// ---- shifts
-// ----------------------------------------------------------------------------------------------------------
+// ---- shifts -------------------------------------------------------------------------------------------------------
 
 // [G, E] or [1, G, 1, E].
 static bool is_shift_shape(const nb_config *config, const nb_tensor *tensor)

@@ -19,8 +19,7 @@ static nb_status advance(nb_quantize_run *run, uint64_t bytes)
     return NB_OK;
 }
 
-// ---- survey
-// ----------------------------------------------------------------------------------------------------------
+// ---- survey -------------------------------------------------------------------------------------------------------
 
 // "row 3, column 7" of a matrix, "index 7" of anything else.
 static nb_status not_finite(nb_quantize_run *run, const nb_tensor *tensor, size_t at)
@@ -72,8 +71,7 @@ nb_status nb_quantize_survey(nb_quantize_run *run)
     return NB_OK;
 }
 
-// ---- writing
-// ---------------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------------------------
 
 static nb_status put_scalar(nb_safetensors_writer *writer, float value, nb_error *error)
 {

@@ -97,8 +97,8 @@ static void finish(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m51
 
 // ---- one token ------------------------------------------------------------------------------------------------------
 
-// next_rows: bytes from here to the same place SINGLE_ROWS rows on. Rows are too short for the hardware prefetcher alone:
-// with the next group's codes fetched meanwhile, the loop reads at the speed of memory.
+// next_rows: bytes from here to the same place SINGLE_ROWS rows on. Rows are too short for the hardware prefetcher
+// alone: with the next group's codes fetched meanwhile, the loop reads at the speed of memory.
 NB_INLINE void single_step(row_codes *rows, uint32_t n_blocks, act_step a, __m512 *sums, size_t next_rows)
 {
     for (int r = 0; r < SINGLE_ROWS; r++) {

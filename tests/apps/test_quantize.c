@@ -163,7 +163,7 @@ static void threads_change_nothing(void **state)
     }
 }
 
-// ---- declarations and copies -------------------------------------------------------------------------------------------
+// ---- declarations and copies --------------------------------------------------------------------------------------
 
 static void check_declarations(const char *directory, const char *patterns)
 {

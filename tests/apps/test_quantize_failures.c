@@ -7,7 +7,7 @@
 #include "tests/support/faults.h"
 #include "tests/support/scratch.h"
 
-// ---- shards ------------------------------------------------------------------------------------------------------------
+// ---- shards -------------------------------------------------------------------------------------------------------
 
 static nb_status quantize_in_shards(const char *source, const char *target, uint64_t shard_bytes,
                                     bool (*on_progress)(void *user, uint64_t done_bytes, uint64_t total_bytes))
@@ -68,7 +68,7 @@ static void a_stop_leaves_no_file(void **state)
     assert_int_equal(rmdir("dst"), 0);
 }
 
-// ---- refusals ----------------------------------------------------------------------------------------------------------
+// ---- refusals -----------------------------------------------------------------------------------------------------
 
 static void existing_directories_are_kept(void **state)
 {

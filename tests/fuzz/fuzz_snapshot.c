@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Saved sessions: the input edits a valid snapshot (first byte: whether the hash is made right again; then triples of a
-// 16-bit offset and a byte to xor; a last odd byte cuts that many 64ths off). Refused, or a session that still computes.
+// 16-bit offset and a byte to xor; a last odd byte cuts that many 64ths off). Refused, or a session that still
+// computes.
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Merging against a plain search for the lowest rank after every merge, on random merges and words; a word of a million.
+// Merging against a plain search for the lowest rank after every merge, on random merges and words; a word of a
+// million.
 #include "runtime/bpe.h"
 
 #include <setjmp.h>

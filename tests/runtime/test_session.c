@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One timeline: the same bits whatever the threads, ISA, chunks, batch or history; the ring; what is refused; and no call
-// to the heap or the file system after the seal.
+// One timeline: the same bits whatever the threads, ISA, chunks, batch or history; the ring; what is refused; and no
+// call to the heap or the file system after the seal.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -214,7 +214,8 @@ static void memory_may_be_short(void **state)
             assert_int_equal(status, NB_OK);
             break;
         }
-        // jansson's lexer calls short memory a syntax error; a pattern is interpreted when its machine code has no room.
+        // jansson's lexer calls short memory a syntax error; a pattern is interpreted when its machine code has no
+        // room.
         assert_true(status == NB_ERR_SYSTEM || status == NB_ERR_INPUT || status == NB_OK);
     }
     assert_true(n > 30);

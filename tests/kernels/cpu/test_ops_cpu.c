@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The op table as a caller meets it, on every ISA of this machine: vLLM's golden values, and equality of fused, threaded and
-// batched ways to the same result.
+// The op table as a caller meets it, on every ISA of this machine: vLLM's golden values, and equality of fused,
+// threaded and batched ways to the same result.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

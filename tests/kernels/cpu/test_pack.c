@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The quantisers of the forward pass, every table of this CPU: packing activations gives what the one quantiser gives; the KV
-// cache holds what an independent reading of docs/NUMERICS.md 3 says, and the reference vectors.
+// The quantisers of the forward pass, every table of this CPU: packing activations gives what the one quantiser gives;
+// the KV cache holds what an independent reading of docs/NUMERICS.md 3 says, and the reference vectors.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

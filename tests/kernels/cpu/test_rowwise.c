@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Norm, SwiGLU, RoPE and the combination of attention's segments: every table equals the scalar one bit for bit, and that
-// one double precision within derived bounds. The quantising row-wise kernels: test_pack.c.
+// Norm, SwiGLU, RoPE and the combination of attention's segments: every table equals the scalar one bit for bit, and
+// that one double precision within derived bounds. The quantising row-wise kernels: test_pack.c.
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,7 +175,8 @@ static void check_combine(fixture_rng *rng, uint32_t n_segments, uint32_t e, dou
             absolute[d] += factor * fabs((double)o[d]);
         }
     }
-    // Factors: nb_exp and the subtraction, up to 150 u of the exponent where they are not negligible; two sums, the end.
+    // Factors: nb_exp and the subtraction, up to 150 u of the exponent where they are not negligible; two sums, the
+    // end.
     double relative = 2 * (2e-7 + 150 * ORACLE_U) + oracle_gamma(2 * n_segments + 2);
     for (uint32_t d = 0; d < e; d++)
         judge(worst, &c, d, sum[d] / l * (double)0.7f, relative * absolute[d] / l + 1e-36);
