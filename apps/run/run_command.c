@@ -317,6 +317,10 @@ static int open_and_run(nb_run_args *args, const nb_engine_args *engine_args, co
     if (wants_chat(args) && !engine_args->is_plan_only && !isatty(STDOUT_FILENO))
         return nb_fail(NB_EXIT_USAGE,
                        "no prompt given; expected -p TEXT or text piped in, found a terminal without output");
+    if (wants_chat(args) && !engine_args->is_plan_only && (args->is_json || args->output == NB_OUTPUT_IDS))
+        return nb_fail(
+            NB_EXIT_USAGE,
+            "a chat is text; expected -p TEXT or text piped in with --json and --output ids, found a terminal");
     if (!args->prompt_ids && !wants_chat(args) && !engine_args->is_plan_only)
         code = read_prompt(args, &piped);
     double start = nb_now_s();

@@ -75,6 +75,8 @@ static double negative_log_likelihood(const float *logits, uint32_t n, int32_t i
 static bool on_logits(void *user, size_t position, const float *logits)
 {
     scoring *s = user;
+    if (nb_interrupt_pending()) // pressed where no call was there to be cancelled
+        return false;
     if (position + 1 < s->n_ids)
         s->nll_sum += negative_log_likelihood(logits, s->vocab_size, s->ids[position + 1]);
     return !s->logits || nb_logits_file_write(s->logits, logits, s->vocab_size);

@@ -209,6 +209,54 @@ static void greedy_ids_equal_the_oracle(void **state)
     }
 }
 
+// A model that was trained for something: its answers to 40 questions, id by id.
+static void mini_math_answers_as_the_oracle(void **state)
+{
+    (void)state;
+    const char *data = oracle_data_directory();
+    if (!data)
+        skip();
+    char path[1200];
+    snprintf(path, sizeof path, "%s/models/mini-math/oracle/greedy.jsonl", data);
+    json_t *problems = json_lines_of_file(path), *problem, *item;
+    char *ids = app_temporary();
+    FILE *file = fopen(ids, "wb");
+    size_t i, k, n_equal = 0;
+    json_array_foreach(problems, i, problem)
+    {
+        json_array_foreach(json_object_get(problem, "prompt_ids"), k, item)
+            fprintf(file, "%lld ", (long long)json_integer_value(item));
+        fputc('\n', file);
+    }
+    fclose(file);
+    int exit_code;
+    char *text = app_output(&exit_code,
+                            "run %s/models/mini-math --prompt-ids %s --output ids -n 160 --temperature 0 --kv f32",
+                            data, ids),
+         *rest = text;
+    assert_int_equal(exit_code, 0);
+    json_array_foreach(problems, i, problem)
+    {
+        char *line = strsep(&rest, "\n");
+        assert_non_null(line);
+        json_array_foreach(json_object_get(problem, "greedy_ids"), k, item)
+        {
+            if (json_number_value(json_array_get(json_object_get(problem, "margin"), k)) < 1e-3)
+                break;
+            assert_int_equal(strtol(line, &line, 10), json_integer_value(item));
+            n_equal++;
+        }
+        if (k == json_array_size(json_object_get(problem, "greedy_ids")))
+            assert_string_equal(line, ""); // and ends where the oracle ends
+    }
+    printf("# mini-math: %zu greedy ids of %zu problems equal\n", n_equal, json_array_size(problems));
+    assert_true(n_equal > 1000);
+    unlink(ids);
+    free(ids);
+    free(text);
+    json_decref(problems);
+}
+
 // Runs `nibble tokenize OPTIONS --json` over one field of the cases and compares with another.
 static void compare_cases(const char *model, const char *options, const char *from, const char *to)
 {
@@ -258,7 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(score_equals_the_oracle),         cmocka_unit_test(score_equals_the_quantised_oracle),
         cmocka_unit_test(score_of_text_equals_the_oracle), cmocka_unit_test(greedy_ids_equal_the_oracle),
-        cmocka_unit_test(tokenize_equals_the_oracle),
+        cmocka_unit_test(tokenize_equals_the_oracle),      cmocka_unit_test(mini_math_answers_as_the_oracle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,18 @@ ends 0 "the model's longest sequence" "$nibble" score "$model" --ids "$work/long
 { cat "$work/long"; echo '1 2 3'; } | tr '\n' ' ' >"$work/longer"
 refuses 4 'one longer' "$nibble" score "$model" --ids "$work/longer"
 
+for _ in $(seq 3000); do cat "$work/longer"; echo; done | sed 's/ 1 2 3 *$//' >"$work/many"
+"$nibble" score "$model" --ids "$work/many" --logits "$work/stopped" --json >"$work/out" 2>"$work/err" &
+pid=$!
+for _ in $(seq 200); do [ -s "$work/out" ] && break; sleep 0.05; done
+kill -INT $pid
+wait $pid
+code=$?
+[ $code -eq 130 ] && [ ! -s "$work/err" ]
+report $? "an interrupt ends it (exit 130, found $code)"
+check 'and leaves no file of logits' sh -c "! ls '$work'/stopped* 2>/dev/null"
+rm -f "$work/many"
+
 printf 'What is 2 + 3?\n\nTom has 5 apples.' >"$work/text"
 ends 0 '--text' "$nibble" score "$model" --text "$work/text" --json
 check 'a line is a sequence' test "$(wc -l <"$work/out")" -eq 3
