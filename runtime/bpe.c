@@ -89,7 +89,8 @@ void nb_bpe_find_bytes(nb_bpe *bpe)
             bytes = nb_utf8_write(nb_bytelevel_char((uint8_t)byte), name);
         else
             bytes = (size_t)snprintf(name, sizeof name, "<0x%02X>", byte);
-        bpe->byte_ids[byte] = nb_vocab_find(bpe->vocab, name, bytes);
+        int32_t id = nb_vocab_find(bpe->vocab, name, bytes);
+        bpe->byte_ids[byte] = id >= 0 && bpe->vocab->tokens[id].is_outside ? -1 : id;
     }
 }
 
@@ -120,7 +121,7 @@ static void list_chars(const nb_bpe *bpe, nb_buffer *symbols, const char *word, 
     bool is_pending = false;
     for (size_t i = 0, length; i < bytes; i += length) {
         length = nb_utf8_read(word + i, bytes - i).bytes;
-        int32_t id = nb_vocab_find(bpe->vocab, word + i, length);
+        int32_t id = nb_vocab_find_plain(bpe->vocab, word + i, length);
         if (id >= 0) {
             if (is_pending)
                 add_symbol(symbols, bpe->unk_id);
@@ -184,7 +185,7 @@ static uint64_t heap_pop(uint64_t *heap, size_t *n)
 static void push_pair(const nb_bpe *bpe, const symbol *list, int32_t left, uint64_t *heap, size_t *n)
 {
     const nb_merge_slot *slot = find_slot(bpe, list[left].id, list[list[left].next].id);
-    if (slot && slot->left >= 0)
+    if (slot && slot->left >= 0 && !bpe->vocab->tokens[bpe->merges[slot->rank].result].is_special)
         heap_push(heap, n, (uint64_t)slot->rank << 32 | (uint32_t)left);
 }
 
@@ -226,10 +227,10 @@ static bool append_symbols(const symbol *list, nb_buffer *ids)
 static int32_t find_word(const nb_bpe *bpe, nb_buffer *spelling, const char *word, size_t bytes)
 {
     if (!bpe->is_byte_level)
-        return nb_vocab_find(bpe->vocab, word, bytes);
+        return nb_vocab_find_plain(bpe->vocab, word, bytes);
     for (size_t i = 0; i < bytes; i++)
         spelling->bytes += nb_utf8_write(nb_bytelevel_char((uint8_t)word[i]), spelling->data + spelling->bytes);
-    return nb_vocab_find(bpe->vocab, spelling->data, spelling->bytes);
+    return nb_vocab_find_plain(bpe->vocab, spelling->data, spelling->bytes);
 }
 
 bool nb_bpe_encode(const nb_bpe *bpe, nb_bpe_scratch *scratch, const char *word, size_t bytes, nb_buffer *ids)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Byte-pair encoding of one word: start from its characters (or bytes), then join the adjacent pair of lowest rank, the
-// leftmost first, until no pair has a merge. O(n log n) in the length of the word, however long.
+// leftmost first, until no pair has a merge. O(n log n) in the length of the word, however long. Control tokens (added,
+// special) are never the result: where they are meant they have been cut out before.
 #ifndef NB_RUNTIME_BPE_H
 #define NB_RUNTIME_BPE_H
 

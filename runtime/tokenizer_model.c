@@ -198,8 +198,10 @@ static nb_status load_one_added(nb_tokenizer *tokenizer, const json_t *json, nb_
     bool is_normalized;
     NB_TRY(read_added(&reader, &content, &token, &is_normalized));
     size_t bytes = strlen(content);
-    if (nb_vocab_find(&tokenizer->vocab, content, bytes) != token.id) // a token of the model may be listed again
+    if (nb_vocab_find(&tokenizer->vocab, content, bytes) != token.id) { // a token of the model may be listed again
         NB_TRY(nb_vocab_add(&tokenizer->vocab, (uint32_t)token.id, content, bytes, error));
+        tokenizer->vocab.tokens[token.id].is_outside = true;
+    }
     tokenizer->vocab.tokens[token.id].is_added = true;
     tokenizer->vocab.tokens[token.id].is_special = token.is_special;
     if (is_normalized)

@@ -101,3 +101,9 @@ int32_t nb_vocab_find(const nb_vocab *vocab, const char *text, size_t bytes)
     const uint32_t *slot = find_slot(vocab, text, bytes);
     return slot && *slot ? (int32_t)(*slot - 1) : -1;
 }
+
+int32_t nb_vocab_find_plain(const nb_vocab *vocab, const char *text, size_t bytes)
+{
+    int32_t id = nb_vocab_find(vocab, text, bytes);
+    return id >= 0 && (vocab->tokens[id].is_special || vocab->tokens[id].is_outside) ? -1 : id;
+}

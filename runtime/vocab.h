@@ -20,6 +20,7 @@ typedef struct nb_token {
     bool is_used;
     bool is_added;
     bool is_special; // added with special:true
+    bool is_outside; // added, and not in the model's own vocabulary
 } nb_token;
 
 typedef struct nb_vocab {
@@ -40,6 +41,8 @@ void nb_vocab_release(nb_vocab *vocab);
 // Errors: NB_ERR_INPUT (id used twice, name used twice, names that collide), NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_vocab_add(nb_vocab *vocab, uint32_t id, const char *text, size_t bytes, nb_error *error);
 int32_t nb_vocab_find(const nb_vocab *vocab, const char *text, size_t bytes); // -1: none
+// Only ids that ordinary text may have: no control token, and none that the model's own vocabulary lacks.
+int32_t nb_vocab_find_plain(const nb_vocab *vocab, const char *text, size_t bytes);
 
 static inline const char *nb_vocab_text(const nb_vocab *vocab, uint32_t id)
 {

@@ -5,10 +5,14 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "runtime/nibble.h"
+#include "runtime/tokenizer.h"
 
 enum { N_MERGES = 60, WORD_MAX = 64 };
 
@@ -124,11 +128,56 @@ static void a_word_of_a_million_letters(void **state)
     nb_vocab_release(&vocab);
 }
 
+// Text that is no more than text, with the ids "0 1 2".
+static void expect_ids(const char *json, const char *text, const char *expected)
+{
+    nb_tokenizer *tokenizer;
+    nb_error error = {0};
+    int32_t ids[16];
+    char found[80] = "";
+    uint8_t foreign[16];
+    size_t n_ids, bytes = strlen(text);
+    memset(foreign, NB_MARK_FOREIGN, sizeof foreign);
+    if (nb_tokenizer_parse(&tokenizer, json, strlen(json), &error) != NB_OK)
+        fail_msg("%s", error.text);
+    for (int way = 0; way < 2; way++) {
+        assert_int_equal(nb_tokenizer_encode(tokenizer, text, bytes, way ? foreign : NULL, way ? NB_TEXT_SPECIAL : 0,
+                                             ids, NB_COUNT(ids), &n_ids, NULL),
+                         NB_OK);
+        size_t used = 0;
+        found[0] = 0;
+        for (size_t i = 0; i < n_ids; i++)
+            used += (size_t)snprintf(found + used, sizeof found - used, i ? " %d" : "%d", (int)ids[i]);
+        assert_string_equal(found, expected);
+    }
+    nb_tokenizer_free(tokenizer);
+}
+
+#define ADDED(content, id) "\"added_tokens\":[{\"id\":" id ",\"content\":\"" content "\",\"special\":true}],"
+#define BYTE_LEVEL         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+#define MODEL(rest, merges)                                                                                            \
+    "\"model\":{\"type\":\"BPE\",\"merges\":[" merges "],\"vocab\":{\"<\":0,\"s\":1,\">\":2" rest
+#define DECODER "\"decoder\":{\"type\":\"ByteLevel\"}}"
+
+static void no_way_of_bpe_gives_a_control_token(void **state)
+{
+    (void)state;
+    // a word that is one, with ignore_merges: added beside the vocabulary, and of the vocabulary
+    expect_ids("{" MODEL("},\"ignore_merges\":true},", "") ADDED("ss", "3") BYTE_LEVEL DECODER, "ss", "1 1");
+    expect_ids("{" MODEL(",\"<s>\":3},\"ignore_merges\":true},", "") ADDED("<s>", "3") DECODER, "<s>", "0 1 2");
+    // a character that is one
+    expect_ids("{" MODEL(",\"?\":4},\"unk_token\":\"?\"},", "") ADDED("S", "3") DECODER, "sS", "1 4");
+    expect_ids("{" MODEL("}},", "") ADDED("S", "3") BYTE_LEVEL DECODER, "sS", "1");
+    // a merge that makes one
+    expect_ids("{" MODEL(",\"<s\":3,\"<s>\":4}},", "\"< s\",\"<s >\"") ADDED("<s>", "4") DECODER, "<s>", "3 2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges_are_those_of_a_plain_search),
         cmocka_unit_test(a_word_of_a_million_letters),
+        cmocka_unit_test(no_way_of_bpe_gives_a_control_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
