@@ -83,7 +83,11 @@ struct nb_cpu_kernels {
     void nb_combine_##isa(const float *partials, uint32_t n_segments, uint32_t head_dim, float v_scale, float *out);
 NB_DECLARE_KERNELS(scalar)
 #if defined(__x86_64__)
+NB_DECLARE_KERNELS(avx2)
 NB_DECLARE_KERNELS(avx512)
+#elif defined(__aarch64__)
+NB_DECLARE_KERNELS(neon)
+void nb_linear_nvfp4_i8mm(const nb_linear_chunk *chunk);
 #endif
 
 // The complete tables that this build holds, worst first, ending with NULL (kernels/cpu/cpu_tables.c).

@@ -15,13 +15,19 @@
 
 static const nb_cpu_kernels scalar_table = NB_KERNEL_TABLE(scalar);
 #if defined(__x86_64__)
+static const nb_cpu_kernels avx2_table = NB_KERNEL_TABLE(avx2);
 static const nb_cpu_kernels avx512_table = NB_KERNEL_TABLE(avx512);
+#elif defined(__aarch64__)
+static const nb_cpu_kernels neon_table = NB_KERNEL_TABLE(neon);
 #endif
 
 const nb_cpu_kernels *const nb_cpu_tables[] = {
     &scalar_table,
 #if defined(__x86_64__)
+    &avx2_table,
     &avx512_table,
+#elif defined(__aarch64__)
+    &neon_table,
 #endif
     NULL,
 };
@@ -30,7 +36,13 @@ bool nb_cpu_table_runs(const nb_cpu_kernels *table)
 {
     nb_cpu cpu;
     nb_cpu_probe(&cpu);
+    if (strcmp(table->isa, "avx2") == 0)
+        return cpu.avx2;
     if (strcmp(table->isa, "avx512") == 0)
         return cpu.avx512_vnni;
+    if (strcmp(table->isa, "neon") == 0)
+        return cpu.neon_dotprod;
+    if (strcmp(table->isa, "i8mm") == 0)
+        return cpu.i8mm;
     return strcmp(table->isa, "scalar") == 0;
 }

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+#define NB_KERNEL(name) nb_##name##_avx2
+#include "kernels/cpu/rowwise_template.h"
