@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with f32 activations on 16 lanes that span several registers: weights of any format are decoded 16 columns
-// at a time, each used for all tokens of a tile. Parameters: NB_KERNEL(name) -> the function's name for the ISA, and the
-// ISA's nb_lanes (kernels/cpu/avx2.h, neon.h). Included once per ISA file and nowhere else.
+// at a time, each used for all tokens of a tile. Parameters: NB_KERNEL(name) -> the function's name for the ISA, and
+// the ISA's nb_lanes (kernels/cpu/avx2.h, neon.h). Included once per ISA file and nowhere else.
 #include "kernels/nvfp4.h"
 
 enum {
