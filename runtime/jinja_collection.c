@@ -188,7 +188,7 @@ static void add_converted(nb_jbuffer *b, nb_jval value, const directive *d)
     add_padded(b, s, d);
 }
 
-nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args)
+nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args, bool may_ignore)
 {
     nb_jbuffer b = {.j = j};
     uint32_t n_used = 0;
@@ -210,7 +210,7 @@ nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *arg
         add_converted(&b, args->items[n_used++], &d);
     }
     nb_jbuffer_add_string(&b, nb_jval_slice(format, from, format.n));
-    if (n_used != args->n && !(args->n == 1 && args->items[0].kind == NB_J_DICT))
+    if (n_used != args->n && !may_ignore)
         nb_jinja_fail(j, "%%: expected %u values, found %u", n_used, args->n);
     return nb_jbuffer_take(&b);
 }

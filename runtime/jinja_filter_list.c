@@ -227,7 +227,6 @@ static nb_jval filter_first(const nb_jcall *c)
 
 static nb_jval filter_last(const nb_jcall *c)
 {
-    nb_jinja_check_defined(c->j, c->self);
     if (c->self.kind == NB_J_ITERATOR)
         nb_jinja_fail(c->j, "last: expected a list, found an iterator");
     const nb_jlist *items = items_of(c);
@@ -250,7 +249,7 @@ static nb_jval filter_list(const nb_jcall *c)
 static nb_jval filter_reverse(const nb_jcall *c)
 {
     const nb_jlist *items = items_of(c);
-    bool is_list = c->self.kind == NB_J_ITERATOR || c->self.kind == NB_J_UNDEFINED;
+    bool is_list = c->self.kind == NB_J_ITERATOR;
     nb_jval reversed = nb_jval_list(c->j, is_list ? NB_J_LIST : NB_J_ITERATOR, items->n);
     for (uint32_t i = items->n; i > 0; i--)
         nb_jlist_push(c->j, reversed.list, items->items[i - 1]);

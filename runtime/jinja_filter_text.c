@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 static bool is_given(nb_jval argument)
 {
@@ -194,7 +195,7 @@ static nb_jval filter_format(const nb_jcall *c)
     if (c->args->n_named)
         nb_jinja_fail(c->j, "format: expected arguments without names, found %.*s",
                       (int)nb_min(c->args->names[0].n, 60), c->args->names[0].bytes);
-    return nb_jinja_percent_format(c->j, nb_jval_str(c->j, c->self), &args);
+    return nb_jinja_percent_format(c->j, nb_jval_str(c->j, c->self), &args, false);
 }
 
 static nb_jval filter_length(const nb_jcall *c)
@@ -208,9 +209,13 @@ static nb_jval filter_wordcount(const nb_jcall *c)
     int64_t n_words = 0;
     nb_jinja_charge(c->j, s.n / 16);
     bool in_word = false;
-    for (size_t i = 0; i < s.n; i++) {
-        bool is_word = s.bytes[i] == '_' || (s.bytes[i] & 0x80) || (s.bytes[i] >= '0' && s.bytes[i] <= '9') ||
-                       ((s.bytes[i] | 32) >= 'a' && (s.bytes[i] | 32) <= 'z');
+    nb_jinja_charge(c->j, s.n / 16);
+    for (size_t i = 0; i < s.n;) {
+        int32_t code_point;
+        i += nb_jtext_next(s.bytes + i, s.n - i, &code_point);
+        utf8proc_category_t category = utf8proc_category(code_point);
+        bool is_word = code_point == '_' || (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
+                       (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
         n_words += is_word && !in_word;
         in_word = is_word;
     }

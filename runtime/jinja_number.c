@@ -256,7 +256,9 @@ nb_jval nb_jinja_arithmetic(nb_jinja *j, int op, nb_jval a, nb_jval b)
         return repeat(j, b, nb_jval_to_int(j, a, ""));
     if (op == NB_JT_MOD && a.kind == NB_J_STRING) {
         nb_jlist one = {.items = &b, .n = 1};
-        return nb_jinja_percent_format(j, a, b.kind == NB_J_TUPLE ? b.list : &one);
+        bool may_ignore =
+            b.kind == NB_J_UNDEFINED || b.kind == NB_J_LIST || b.kind == NB_J_RANGE || b.kind == NB_J_DICT;
+        return nb_jinja_percent_format(j, a, b.kind == NB_J_TUPLE ? b.list : &one, may_ignore);
     }
     fail_types(j, names[op], a, b);
 }

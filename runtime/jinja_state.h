@@ -211,7 +211,7 @@ bool nb_jinja_parse_float(nb_jinja *j, nb_jval string, double *real);           
 nb_jval nb_jinja_arithmetic(nb_jinja *j, int op, nb_jval a, nb_jval b);
 nb_jval nb_jinja_negate(nb_jinja *j, nb_jval a);
 nb_jval nb_jinja_add_strings(nb_jinja *j, nb_jval a, nb_jval b); // a + b; if one is safe, the other is escaped
-nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args);
+nb_jval nb_jinja_percent_format(nb_jinja *j, nb_jval format, const nb_jlist *args, bool may_ignore); // unused values
 
 // obj.name and obj[key]: undefined where there is no such thing. obj[from:to:step] fails then; absent: omitted.
 nb_jval nb_jinja_attribute(nb_jinja *j, nb_jval object, nb_jval name);

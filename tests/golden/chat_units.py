@@ -112,7 +112,7 @@ html | e, html | escape, html | safe, html | e | e, '<' ~ ('>' | safe), ('<' | s
 (html | safe) is escaped, html is escaped
 lines | indent, lines | indent(2), lines | indent(2, true), lines | indent(2, true, true), lines | indent('> '), lines | indent(width=1, blank=true)
 '%s is %d' | format('x', 3), '%.2f' | format(2.567), '%5d|%-5d|%05d' | format(1, 2, 3), '%s' % 'x', '%s-%s' % (1, 2), '%x' % 255, '%r' % 'a', '%%' % (), '%5.1f' % 2.25
-'a b c' | wordcount
+'a b c' | wordcount, 'é_1 世界\u3000- x' | wordcount, missing | last, (missing | reverse) is defined, 'x' % [1], 'x' % d
 range(3) | list, range(1, 4) | list, range(5, 0, -2) | list, range(0) | list, range(3), range(1, 9, 2), range(3)[1], range(3) | length
 range(3)[1:] | list
 dict(a=1, b=2), dict({'x': 1}, y=2), dict([('p', 1)])
