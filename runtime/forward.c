@@ -16,6 +16,13 @@ static bool packs(const nb_machinery *m, const nb_weight *weight)
     return m->pack_activations && weight->format == NB_FORMAT_NVFP4;
 }
 
+// Of weights that share an input, the one that decides its form: one plain matrix does not unpack the others' rows, and
+// is itself multiplied with the rows' f32.
+static const nb_weight *decider(const nb_weight *a, const nb_weight *b, const nb_weight *c)
+{
+    return a->format == NB_FORMAT_NVFP4 ? a : b->format == NB_FORMAT_NVFP4 ? b : c;
+}
+
 // g for all rows, or 0: a g of each row's own.
 static float static_scale(const nb_machinery *m, const nb_weight *weight)
 {
@@ -63,7 +70,7 @@ static void attention_block(const nb_machinery *m, nb_scratch *s, const nb_rows 
                                       .epsilon = config->norm_epsilon,
                                       .k_scale = layer->k_scale,
                                       .v_scale = layer->v_scale};
-    norm_into(m, s->x, layer->attention_norm, &layer->q, &s->hidden);
+    norm_into(m, s->x, layer->attention_norm, decider(&layer->q, &layer->k, &layer->v), &s->hidden);
     see(observer, NB_STAGE_ATTN_IN, i, s->hidden.x, rows->n_rows, config->hidden_size);
     m->ops->qkv_append(m->ops, m->exec,
                        &(nb_qkv_append_args){.qkv = {.act = &s->hidden,
@@ -91,7 +98,7 @@ static void attention_block(const nb_machinery *m, nb_scratch *s, const nb_rows 
 static void ffn_block(const nb_machinery *m, nb_scratch *s, uint32_t n_rows, uint32_t i, const nb_observer *observer)
 {
     const nb_layer *layer = &m->model->layers[i];
-    norm_into(m, s->x, layer->mlp_norm, &layer->gate, &s->hidden);
+    norm_into(m, s->x, layer->mlp_norm, decider(&layer->gate, &layer->gate, &layer->up), &s->hidden);
     see(observer, NB_STAGE_MLP_IN, i, s->hidden.x, n_rows, s->hidden.n_cols);
     m->ops->gate_up(m->ops, m->exec,
                     &(nb_gate_up_args){.gate_up = {.act = &s->hidden,

@@ -337,12 +337,65 @@ static void trace_stages(void **state)
     skip_if_nothing_ran();
 }
 
+// ---- layers of which some matrices are plain
+
+typedef struct kept {
+    float k[4096]; // of layer 0
+} kept;
+
+static void keep_k(void *user, nb_stage stage, uint32_t layer, const float *values, uint32_t n_rows, uint32_t n_cols)
+{
+    if (stage == NB_STAGE_K && layer == 0)
+        memcpy(((kept *)user)->k, values, nb_min((size_t)n_rows * n_cols * sizeof(float), sizeof((kept *)user)->k));
+}
+
+static void run_keeping_k(nb_engine *engine, const nb_test_settings *settings, kept *k)
+{
+    static const int32_t ids[] = {3, 1, 4, 1, 5, 9};
+    nb_session *session = nb_test_session(engine, settings);
+    nb_observer observer = {keep_k, k};
+    nb_error error = {0};
+    session->observer = &observer;
+    if (nb_session_sync(session, ids, NB_COUNT(ids), NULL, &error) != NB_OK)
+        fail_msg("%s", error.text);
+    nb_session_free(session);
+}
+
+// A plain q beside a quantised k: k is what it was.
+static void one_plain_matrix_leaves_the_others_packed(void **state)
+{
+    (void)state;
+    const char *path = oracle_path("qwen2-modelopt", "");
+    if (!path)
+        skip();
+    const nb_test_settings settings = {.n_ctx = 32, .kv = NB_KV_F32};
+    nb_engine *engine = nb_test_engine(path, &settings);
+    static kept before, after;
+    run_keeping_k(engine, &settings, &before);
+    nb_layer *layer = &engine->model.layers[0];
+    size_t n = (size_t)layer->q.n_rows * layer->q.n_cols;
+    float *plain = calloc(n, sizeof *plain);
+    assert_non_null(plain);
+    nb_nvfp4_decode(layer->q.data, layer->q.scales, n, layer->q.global_scale, plain);
+    layer->q = (nb_weight){.format = NB_FORMAT_F32,
+                           .n_rows = layer->q.n_rows,
+                           .n_cols = layer->q.n_cols,
+                           .data = (const uint8_t *)plain,
+                           .global_scale = 1,
+                           .bias = layer->q.bias};
+    run_keeping_k(engine, &settings, &after);
+    assert_memory_equal(before.k, after.k, sizeof before.k);
+    nb_engine_close(engine);
+    free(plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_logits),     cmocka_unit_test(exported_logits), cmocka_unit_test(quantised_logits),
-        cmocka_unit_test(trace_stages),     cmocka_unit_test(greedy_stories),  cmocka_unit_test(greedy_oracle_models),
-        cmocka_unit_test(greedy_mini_math),
+        cmocka_unit_test(plain_logits),     cmocka_unit_test(exported_logits),
+        cmocka_unit_test(quantised_logits), cmocka_unit_test(trace_stages),
+        cmocka_unit_test(greedy_stories),   cmocka_unit_test(greedy_oracle_models),
+        cmocka_unit_test(greedy_mini_math), cmocka_unit_test(one_plain_matrix_leaves_the_others_packed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
