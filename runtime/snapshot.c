@@ -26,17 +26,48 @@ static nb_status no_hash(nb_error *error)
     return nb_error_set(error, NB_ERR_SYSTEM, "cannot compute a SHA-256; expected memory for libcrypto");
 }
 
-static bool hash_weight(EVP_MD_CTX *hash, const nb_weight *weight)
+static bool hash_bytes(EVP_MD_CTX *hash, const void *data, size_t bytes)
 {
-    // The first rows tell two models apart; hashing gigabytes at each save would not.
-    size_t row_bytes = weight->format == NB_FORMAT_NVFP4 ? weight->n_cols / 2
-                       : weight->format == NB_FORMAT_F32 ? weight->n_cols * 4u
-                                                         : weight->n_cols * 2u;
-    return EVP_DigestUpdate(hash, weight->data, row_bytes * nb_min(weight->n_rows, 16)) == 1 &&
-           EVP_DigestUpdate(hash, &weight->global_scale, sizeof weight->global_scale) == 1;
+    return !data || EVP_DigestUpdate(hash, data, bytes) == 1;
 }
 
-// SHA-256 over shapes, RoPE and samples of the weights.
+static bool hash_weight(EVP_MD_CTX *hash, const nb_weight *weight)
+{
+    // The first rows tell two models apart; hashing gigabytes at each save would not be bearable.
+    size_t n_rows = nb_min(weight->n_rows, 16), n = n_rows * weight->n_cols;
+    size_t bytes = weight->format == NB_FORMAT_NVFP4 ? n / 2 : weight->format == NB_FORMAT_F32 ? n * 4 : n * 2;
+    const float numbers[] = {weight->global_scale, weight->input_scale, (float)weight->format};
+    return hash_bytes(hash, weight->data, bytes) && hash_bytes(hash, weight->scales, n / 16) &&
+           hash_bytes(hash, numbers, sizeof numbers) &&
+           hash_bytes(hash, weight->bias, weight->n_rows * sizeof *weight->bias);
+}
+
+static bool hash_layer(EVP_MD_CTX *hash, const nb_config *c, const nb_layer *layer)
+{
+    const nb_weight *weights[] = {&layer->q, &layer->k, &layer->v, &layer->o, &layer->gate, &layer->up, &layer->down};
+    const float scales[] = {layer->k_scale, layer->v_scale};
+    bool ok = hash_bytes(hash, layer->attention_norm, c->hidden_size * sizeof(float)) &&
+              hash_bytes(hash, layer->mlp_norm, c->hidden_size * sizeof(float)) &&
+              hash_bytes(hash, layer->q_norm, c->head_dim * sizeof(float)) &&
+              hash_bytes(hash, layer->k_norm, c->head_dim * sizeof(float)) &&
+              hash_bytes(hash, layer->k_shift, (size_t)c->n_kv_heads * c->head_dim * sizeof(float)) &&
+              hash_bytes(hash, scales, sizeof scales);
+    for (size_t i = 0; ok && i < NB_COUNT(weights); i++)
+        ok = hash_weight(hash, weights[i]);
+    return ok;
+}
+
+// Everything that decides the angles: the table holds those of a dynamic one only up to its trained length.
+static bool hash_rope(EVP_MD_CTX *hash, const nb_rope_table *table)
+{
+    const nb_rope *rope = &table->rope;
+    const double numbers[] = {(double)rope->kind, rope->theta, rope->factor, rope->original_max_positions,
+                              rope->attention_factor};
+    return hash_bytes(hash, numbers, sizeof numbers) &&
+           hash_bytes(hash, table->frequencies, table->n_pairs * sizeof *table->frequencies);
+}
+
+// SHA-256 over what decides the contents of a ring; of large matrices samples.
 static bool fingerprint(const nb_engine *engine, uint8_t digest[HASH_BYTES])
 {
     const nb_model *model = &engine->model;
@@ -46,14 +77,12 @@ static bool fingerprint(const nb_engine *engine, uint8_t digest[HASH_BYTES])
     EVP_MD_CTX *hash = EVP_MD_CTX_new();
     if (!hash)
         return false;
-    bool ok = EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 && EVP_DigestUpdate(hash, shape, sizeof shape) == 1 &&
-              EVP_DigestUpdate(hash, engine->rope.frequencies,
-                               engine->rope.n_pairs * sizeof *engine->rope.frequencies) == 1 &&
-              EVP_DigestUpdate(hash, model->final_norm, c->hidden_size * sizeof *model->final_norm) == 1 &&
-              hash_weight(hash, &model->embedding);
+    bool ok = EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 && hash_bytes(hash, shape, sizeof shape) &&
+              hash_bytes(hash, &c->norm_epsilon, sizeof c->norm_epsilon) && hash_rope(hash, &engine->rope) &&
+              hash_bytes(hash, model->final_norm, c->hidden_size * sizeof *model->final_norm) &&
+              hash_weight(hash, &model->embedding) && hash_weight(hash, &model->head);
     for (uint32_t i = 0; ok && i < c->n_layers; i++)
-        ok = hash_weight(hash, &model->layers[i].k) && hash_weight(hash, &model->layers[i].v) &&
-             hash_weight(hash, &model->layers[i].down);
+        ok = hash_layer(hash, c, &model->layers[i]);
     ok = ok && EVP_DigestFinal_ex(hash, digest, NULL) == 1;
     EVP_MD_CTX_free(hash);
     return ok;

@@ -135,6 +135,32 @@ static void another_shape_is_refused(void **state)
     nb_engine_close(engine);
 }
 
+// What else decides the ring's contents: a session of the same weights, but not of the same model.
+static void another_key_shift_is_refused(void **state)
+{
+    fixture *f = need(state);
+    nb_error error = {0};
+    nb_layer *layer = &f->engine->model.layers[1], before = *layer;
+    nb_rope_table *rope = &f->engine->rope;
+    float shift[64] = {0.5f};
+    must(nb_session_sync(f->a, f->ids, 20, NULL, &error), &error);
+    must(nb_session_save(f->a, f->path, &error), &error);
+    assert_true(f->engine->model.config.n_kv_heads * f->engine->model.config.head_dim <= NB_COUNT(shift));
+    layer->k_shift = shift;
+    assert_int_equal(nb_session_restore(f->b, f->path, NULL), NB_ERR_INPUT);
+    *layer = before;
+    layer->k_scale = 0.25f;
+    assert_int_equal(nb_session_restore(f->b, f->path, NULL), NB_ERR_INPUT);
+    *layer = before;
+    layer->o.global_scale *= 2;
+    assert_int_equal(nb_session_restore(f->b, f->path, NULL), NB_ERR_INPUT);
+    *layer = before;
+    rope->rope.attention_factor += 1;
+    assert_int_equal(nb_session_restore(f->b, f->path, NULL), NB_ERR_INPUT);
+    rope->rope.attention_factor -= 1;
+    must(nb_session_restore(f->b, f->path, &error), &error);
+}
+
 static void a_full_disk_loses_nothing(void **state)
 {
     fixture *f = need(state);
@@ -174,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(goes_on_with_the_same_bits, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(another_shape_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_key_shift_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
