@@ -76,13 +76,15 @@ nb_status nb_chat_render_marked(const nb_text *text, const json_t *messages, con
     return status;
 }
 
-bool nb_chat_opens_reasoning(const char *text, size_t bytes)
+bool nb_chat_opens_reasoning(const char *text, const uint8_t *marks, size_t bytes)
 {
     static const char open[] = "<think>";
     size_t n = sizeof open - 1;
     while (bytes > 0 && strchr(" \t\r\n", text[bytes - 1]) && text[bytes - 1])
         bytes--;
-    return bytes >= n && memcmp(text + bytes - n, open, n) == 0;
+    if (bytes < n || memcmp(text + bytes - n, open, n) != 0)
+        return false;
+    return !marks || !memchr(marks + bytes - n, NB_MARK_FOREIGN, n);
 }
 
 // Bytes that are not UTF-8 become U+FFFD. NULL for lack of memory.
@@ -140,7 +142,7 @@ nb_status nb_chat_encode(const nb_text *text, const nb_message *messages, size_t
     json_decref(array);
     if (status == NB_OK) {
         if (opens_reasoning)
-            *opens_reasoning = nb_chat_opens_reasoning(rendered.text, rendered.bytes);
+            *opens_reasoning = nb_chat_opens_reasoning(rendered.text, rendered.marks, rendered.bytes);
         status = nb_tokenizer_encode(text->tokenizer, rendered.text, rendered.bytes, rendered.marks, NB_TEXT_SPECIAL,
                                      ids, capacity, n_ids, error);
     }

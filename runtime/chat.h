@@ -12,7 +12,8 @@
 NB_MUST_USE nb_status nb_chat_render_marked(const nb_text *text, const json_t *messages, const nb_chat_options *options,
                                             nb_rendered *rendered, nb_error *error);
 
-// Whether the text ends inside a <think> that has just been opened: nothing but white space follows it.
-bool nb_chat_opens_reasoning(const char *text, size_t bytes);
+// Whether the text ends inside a <think> that has just been opened: nothing but white space follows it. One that is
+// foreign text (`marks` of each byte, NULL: none is) opens nothing.
+bool nb_chat_opens_reasoning(const char *text, const uint8_t *marks, size_t bytes);
 
 #endif

@@ -174,7 +174,11 @@ static void test_opens_reasoning(void **state)
                  {"<think>\n</think>\n", false}};
     (void)state;
     for (size_t i = 0; i < NB_COUNT(cases); i++)
-        assert_int_equal(nb_chat_opens_reasoning(cases[i].text, strlen(cases[i].text)), cases[i].opens);
+        assert_int_equal(nb_chat_opens_reasoning(cases[i].text, NULL, strlen(cases[i].text)), cases[i].opens);
+    uint8_t marks[] = {2, 2, 1, 1, 1, 1, 0, 1, 1, 2, 2}; // foreign: 2
+    assert_true(nb_chat_opens_reasoning("xx<think>\n\n", marks, sizeof marks));
+    marks[5] = 2;
+    assert_false(nb_chat_opens_reasoning("xx<think>\n\n", marks, sizeof marks));
 }
 
 // ---- rendering JSON -----------------------------------------------------------------------------------------------
