@@ -3,11 +3,7 @@
 # The chat, typed into a pseudo-terminal: answers, orders, history, Ctrl-C, Ctrl-D, a ring that overflows.
 . tests/support/app_checks.sh
 
-model=$data/models/mini-math
-if [ ! -d "$model" ]; then
-    skip 'nibble run as a chat' "no reference data at $data"
-    finish
-fi
+model=$(realpath apps/tutor/model)
 if ! script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     skip 'nibble run as a chat' 'no script(1) to make a terminal'
     finish

@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# nibble run on mini-math: where the prompt comes from, what is printed, when it stops, and how it fails.
+# nibble run on the bundled model: where the prompt comes from, what is printed, when it stops, and how it fails.
 . tests/support/app_checks.sh
 
-model=$data/models/mini-math
-if [ ! -d "$model" ]; then
-    skip 'nibble run' "no reference data at $data"
-    finish
-fi
+model=$(realpath apps/tutor/model)
 question='What is 34 + 21?'
 greedy='--temperature 0'
 
@@ -15,7 +11,7 @@ greedy='--temperature 0'
 {
 ends 0 'a question' "$nibble" run "$model" -p "$question" $greedy
 says 'its answer' 'The answer is 55.'
-says 'its reasoning' '54 + 1 = 55'
+check 'its reasoning before that' sh -c "head -n 1 '$work/out' | grep -q ' = '"
 check 'without tags or escapes' sh -c "! grep -qE 'think>|im_end|$(printf '\033')' '$work/out'"
 check 'nothing on stderr' test ! -s "$work/err"
 cp "$work/out" "$work/answer"
@@ -85,24 +81,18 @@ fi
 seq 400 | while read -r _; do cat "$work/ids"; done >"$work/many"
 { "$nibble" run "$model" --prompt-ids "$work/many" --json --ignore-eos 2>"$work/err"; echo $? >"$work/code"; } | head -n 1 >"$work/out"
 check 'a closed pipe ends it at once' sh -c "c=\$(cat '$work/code'); [ \$c -eq 141 -o \$c -eq 1 ] && ! [ -s '$work/err' ]"
-"$nibble" run "$model" --prompt-ids "$work/many" --json --ignore-eos >"$work/out" 2>"$work/err" &
-pid=$!
-for _ in $(seq 200); do [ -s "$work/out" ] && break; sleep 0.05; done
-kill -INT $pid
-wait $pid
-code=$?
+start "$nibble" run "$model" --prompt-ids "$work/many" --json --ignore-eos
+kill -INT "$pid"
+wait_for_it
 [ $code -eq 130 ] && [ ! -s "$work/err" ] && tail -n 1 "$work/out" | grep -q '"finish":"interrupted"'
 report $? "an interrupt ends it with what was said (exit 130, found $code)"
 
 # A model file that shrinks while it is mapped.
 cp -r "$model" "$work/model"
 chmod -R u+w "$work/model"
-"$nibble" run "$work/model" --prompt-ids "$work/many" --json --ignore-eos --weights mapped >"$work/out" 2>"$work/err" &
-pid=$!
-for _ in $(seq 200); do [ -s "$work/out" ] && break; sleep 0.05; done
+start "$nibble" run "$work/model" --prompt-ids "$work/many" --json --ignore-eos --weights mapped
 truncate -s 4096 "$work/model/model.safetensors"
-wait $pid
-code=$?
+wait_for_it
 [ $code -eq 3 ] && [ "$(wc -l <"$work/err")" -eq 1 ]
 report $? "a model file that shrinks (exit 3, found $code)"
 }

@@ -3,7 +3,6 @@
 set -u
 BUILD=${BUILD:-build}
 nibble=$(realpath "$BUILD/nibble")
-data=$(realpath -m "${NB_TEST_DATA:-../shared/data}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # No model, cache or history of the person who runs the tests.
@@ -52,6 +51,25 @@ ends() # CODE DESCRIPTION COMMAND...
     try "$@"
     [ "$code" -eq "$expected" ]
     report $? "$description (exit $expected, found $code)"
+}
+
+# Starts a command in the background, its streams as above, and returns once it has printed something; its id is $pid.
+start() # COMMAND...
+{
+    rm -f "$work/out" "$work/err"
+    "$@" >"$work/out" 2>"$work/err" </dev/null &
+    pid=$!
+    for _ in $(seq 400); do
+        [ -s "$work/out" ] && break
+        sleep 0.05
+    done
+}
+
+# Waits for what was started; its exit code goes to $code.
+wait_for_it()
+{
+    wait "$pid"
+    code=$?
 }
 
 # As ends, and what an error must look like: one line on stderr with the prefix, nothing on stdout.
