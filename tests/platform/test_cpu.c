@@ -70,7 +70,7 @@ static void cores_match_lscpu(void **state)
     assert_true(cpu.n_cores >= 1 && cpu.n_cores <= cpu.n_threads);
     if (cpu.n_threads != (uint32_t)sysconf(_SC_NPROCESSORS_ONLN)) // lscpu counts the whole machine
         return;
-    ask("lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l", text, sizeof text);
+    ask("lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l | sed '/^0$/d'", text, sizeof text);
     assert_int_equal(cpu.n_cores, atoi(text));
 }
 
