@@ -65,9 +65,15 @@ static void finish(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, const
 
 // ---- one token ------------------------------------------------------------------------------------------------------
 
+// next_rows: bytes from here to the same place SINGLE_ROWS rows on. Rows are too short for the hardware prefetcher
+// alone, so the next group's codes are fetched meanwhile.
 NB_INLINE void single_step(const row_codes *rows, const nb_act *act, uint32_t n_steps, uint32_t step,
-                           nb_part_sum (*sums)[PARTS])
+                           nb_part_sum (*sums)[PARTS], size_t next_rows)
 {
+    for (int r = 0; r < SINGLE_ROWS; r++) {
+        __builtin_prefetch(rows[r].codes + next_rows);
+        __builtin_prefetch(rows[r].codes + next_rows + 64);
+    }
     for (uint32_t part = 0; part < PARTS; part++) {
         nb_act_part a = act_at(act, n_steps, 0, step, part);
         for (int r = 0; r < SINGLE_ROWS; r++) {
@@ -82,6 +88,7 @@ static void one_token(const nb_linear_chunk *chunk)
 {
     uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_full = n_blocks / STEP_BLOCKS;
     uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
+    size_t next_rows = (size_t)SINGLE_ROWS * n_blocks * BLOCK_CODES;
     for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += SINGLE_ROWS) {
         row_codes rows[SINGLE_ROWS];
         nb_part_sum sums[SINGLE_ROWS][PARTS];
@@ -91,7 +98,7 @@ static void one_token(const nb_linear_chunk *chunk)
                 sums[r][part] = zero_part();
         }
         for (uint32_t step = 0; step < n_full; step++) {
-            single_step(rows, chunk->act, n_steps, step, sums);
+            single_step(rows, chunk->act, n_steps, step, sums, next_rows);
             for (int r = 0; r < SINGLE_ROWS; r++) {
                 rows[r].codes += STEP_BLOCKS * BLOCK_CODES;
                 rows[r].scales += STEP_BLOCKS;
@@ -101,7 +108,7 @@ static void one_token(const nb_linear_chunk *chunk)
             padded_step padded[SINGLE_ROWS];
             for (int r = 0; r < SINGLE_ROWS; r++)
                 rows[r] = pad_step(rows[r], n_blocks % STEP_BLOCKS, &padded[r]);
-            single_step(rows, chunk->act, n_steps, n_full, sums);
+            single_step(rows, chunk->act, n_steps, n_full, sums, 0);
         }
         for (uint32_t r = 0; r < SINGLE_ROWS; r++)
             finish(chunk, row + r, 0, sums[r]);
@@ -125,12 +132,16 @@ NB_INLINE void tile(panel *p, const nb_act *act, uint32_t part, uint32_t r, uint
     for (int i = 0; i < TILE_ROWS; i++)
         for (int j = 0; j < n; j++)
             sums[i][j] = p->sums[r + (uint32_t)i][t_sum + (uint32_t)j][part];
-    for (uint32_t s = 0; s < n_steps; s++)
+    for (uint32_t s = 0; s < n_steps; s++) {
+        nb_part w[TILE_ROWS];
+        for (int i = 0; i < TILE_ROWS; i++)
+            w[i] = p->parts[part][r + (uint32_t)i][s];
         for (int j = 0; j < n; j++) {
             nb_act_part a = act_at(act, act_steps, t + (uint32_t)j, step + s, part);
             for (int i = 0; i < TILE_ROWS; i++)
-                sums[i][j] = add_part(&p->parts[part][r + (uint32_t)i][s], a, sums[i][j]);
+                sums[i][j] = add_part(&w[i], a, sums[i][j]);
         }
+    }
     for (int i = 0; i < TILE_ROWS; i++)
         for (int j = 0; j < n; j++)
             p->sums[r + (uint32_t)i][t_sum + (uint32_t)j][part] = sums[i][j];
