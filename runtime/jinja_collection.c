@@ -172,7 +172,7 @@ static void add_number(nb_jbuffer *b, nb_jval value, const directive *d)
 static void add_converted(nb_jbuffer *b, nb_jval value, const directive *d)
 {
     if (!d->conversion || !strchr("sradiufFeEgGxXo", d->conversion))
-        nb_jinja_fail(b->j, "%%: expected one of s r d i f e g x o, found '%c'", d->conversion);
+        nb_jinja_fail(b->j, "%%: expected one of s r d i f e g x o, found byte 0x%02x", (unsigned char)d->conversion);
     if (d->conversion != 's' && d->conversion != 'r') {
         add_number(b, value, d);
         return;
