@@ -165,5 +165,13 @@ void nb_engine_info_get(const nb_engine *engine, nb_engine_info *info)
                              .n_parameters = model->n_parameters,
                              .weight_bytes = model->weight_bytes,
                              .weight_bytes_per_token = model->weight_bytes_per_token,
-                             .text = engine->text};
+                             .text = engine->text,
+                             .stop_ids = c->eos_ids,
+                             .n_stop_ids = c->n_eos_ids};
+    if (engine->text) {
+        nb_text_info text;
+        nb_text_info_get(engine->text, &text);
+        info->stop_ids = text.stop_ids;
+        info->n_stop_ids = text.n_stop_ids;
+    }
 }

@@ -169,6 +169,8 @@ typedef struct nb_engine_info {
     uint64_t weight_bytes;           // all weights as stored
     uint64_t weight_bytes_per_token; // read for one decoded token (without the KV cache)
     const nb_text *text;             // NULL when the directory has no tokenizer.json
+    const int32_t *stop_ids;         // the text's; without a text those of config.json and generation_config.json
+    uint32_t n_stop_ids;
 } nb_engine_info;
 NB_API void nb_engine_info_get(const nb_engine *engine, nb_engine_info *info); // strings live with the engine
 

@@ -11,7 +11,6 @@ typedef struct state {
     const nb_answer_request *request;
     nb_answer *answer;
     nb_stream *stream; // NULL without text
-    nb_text_info info;
 } state;
 
 static void keep_id(nb_answer *answer, int32_t id)
@@ -33,8 +32,8 @@ static void keep_piece(state *s, const nb_piece *piece)
 
 static bool is_stop_id(const state *s, int32_t id)
 {
-    for (uint32_t i = 0; i < s->info.n_stop_ids; i++)
-        if (s->info.stop_ids[i] == id)
+    for (uint32_t i = 0; i < s->request->n_stop_ids; i++)
+        if (s->request->stop_ids[i] == id)
             return true;
     return false;
 }
@@ -126,7 +125,6 @@ int nb_answer_generate(const nb_answer_request *request, nb_answer *answer)
     answer->n_prompt = request->n_ids;
     state s = {.request = request, .answer = answer};
     if (request->text) {
-        nb_text_info_get(request->text, &s.info);
         nb_error error = {0};
         nb_status status = nb_stream_create(&s.stream, request->text, &request->stream, &error);
         if (status != NB_OK)

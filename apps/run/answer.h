@@ -9,6 +9,8 @@ typedef struct nb_answer_request {
     nb_session *session;
     const nb_text *text; // NULL: ids only
     uint32_t max_positions;
+    const int32_t *stop_ids; // end tokens
+    uint32_t n_stop_ids;
     const int32_t *ids; // the prompt, at least one
     size_t n_ids;
     const nb_sampling *sampling;

@@ -139,6 +139,8 @@ nb_answer_request nb_run_request(const nb_run *run)
         .session = run->session,
         .text = run->info.text,
         .max_positions = run->info.max_positions,
+        .stop_ids = run->info.stop_ids,
+        .n_stop_ids = run->info.n_stop_ids,
         .sampling = &run->sampling,
         .n_max_tokens = run->args->n_max_tokens,
         .ignore_eos = run->args->ignore_eos,
