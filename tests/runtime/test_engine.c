@@ -43,8 +43,9 @@ static void what_is_in_force(void **state)
     assert_int_equal(info.act, NB_ACT_NVFP4);
     assert_int_equal(info.kv_default, NB_KV_E1M2);
     assert_null(info.text);
-    assert_int_equal(info.n_stop_ids, 1); // from config.json
+    assert_int_equal(info.n_stop_ids, 2); // config.json and generation_config.json
     assert_int_equal(info.stop_ids[0], 971);
+    assert_int_equal(info.stop_ids[1], 969);
     nb_engine_close(plain);
     nb_engine_close(quantised);
 }
