@@ -118,18 +118,23 @@ static void probabilities(work *w, uint32_t i)
     for (int j = 0; j < LANES; j++)
         maxima[j] = maximum;
     for (uint32_t tile = 0; tile < w->n_tiles; tile++) {
+        if (!w->seen[i][tile])
+            continue;
         const float *scores = w->p[i] + tile * NB_KV_TILE;
-        for (int j = 0; j < LANES && w->seen[i][tile]; j++)
+        for (int j = 0; j < LANES; j++)
             maxima[j] = scores[j] > maxima[j] ? scores[j] : maxima[j];
     }
     for (int j = 0; j < LANES; j++)
         maximum = maxima[j] > maximum ? maxima[j] : maximum;
     maximum += 0.0f;
     for (uint32_t tile = 0; tile < w->n_tiles; tile++) {
+        if (!w->seen[i][tile])
+            continue;
         float *p = w->p[i] + tile * NB_KV_TILE;
-        for (int j = 0; j < LANES && w->seen[i][tile]; j++) { // an unseen slot's score of -infinity gives 0
-            p[j] = nb_exp(p[j] - maximum);
-            lanes[j] += p[j];
+        for (int j = 0; j < LANES; j++) { // an unseen slot's score of -infinity gives 0
+            float e = nb_exp(p[j] - maximum);
+            lanes[j] += e;
+            p[j] = e;
         }
     }
     o[w->chunk->head_dim] = maximum;
