@@ -38,8 +38,8 @@ static inline uint8_t nb_e2m1_encode(float x)
 static inline int8_t nb_e1m2_encode(float y)
 {
     float n = __builtin_rintf(2.0f * y);
-    n = n > 7.0f ? 7.0f : n;
-    n = n < -7.0f ? -7.0f : n;
+    n = n < 7.0f ? n : 7.0f; // in this form a NaN, where a caller breaks its word, becomes 7 and no undefined cast
+    n = n > -7.0f ? n : -7.0f;
     return (int8_t)n;
 }
 

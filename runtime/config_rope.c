@@ -117,5 +117,9 @@ nb_status nb_config_read_rope(nb_config *config, const nb_json_reader *reader)
     NB_TRY(refuse_unsupported(&inner));
     NB_TRY(nb_json_number(&inner, "rope_theta", NB_JSON_OPTIONAL, 1.001, 1e12, &rope->theta));
     NB_TRY(read_kind(&inner, &rope->kind));
+    if (rope->kind == NB_ROPE_DYNAMIC && config->head_dim < 4) // its exponent is E / (E - 2)
+        return nb_error_set(reader->error, NB_ERR_INPUT,
+                            "%s: head_dim: expected at least 4 with dynamic RoPE, found %u", reader->file,
+                            config->head_dim);
     return read_scaling(config, reader, &inner);
 }

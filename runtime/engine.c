@@ -35,6 +35,9 @@ static nb_status choose_activations(nb_engine *engine, nb_activations wanted, nb
     engine->act = wanted;
     if (wanted == NB_ACT_DEFAULT)
         engine->act = model->is_quantised && model->config.quant_activations ? NB_ACT_NVFP4 : NB_ACT_NONE;
+    if (wanted > NB_ACT_NVFP4_STATIC)
+        return nb_error_set(error, NB_ERR_ARGUMENT, "unknown activations %d; expected default, none, nvfp4 or static",
+                            (int)wanted);
     if ((wanted == NB_ACT_NVFP4 || wanted == NB_ACT_NVFP4_STATIC) && !model->is_quantised)
         return nb_error_set(error, NB_ERR_ARGUMENT,
                             "4-bit activations need 4-bit weights; expected an NVFP4 checkpoint, found %s; try "

@@ -17,10 +17,15 @@ static bool packs(const nb_machinery *m, const nb_weight *weight)
 }
 
 // Of weights that share an input, the one that decides its form: one plain matrix does not unpack the others' rows, and
-// is itself multiplied with the rows' f32.
+// is itself multiplied with the rows' f32; where their input scales differ the largest counts, as in other engines.
 static const nb_weight *decider(const nb_weight *a, const nb_weight *b, const nb_weight *c)
 {
-    return a->format == NB_FORMAT_NVFP4 ? a : b->format == NB_FORMAT_NVFP4 ? b : c;
+    const nb_weight *others[] = {b, c}, *chosen = a;
+    for (size_t i = 0; i < NB_COUNT(others); i++)
+        if (others[i]->format == NB_FORMAT_NVFP4 &&
+            (chosen->format != NB_FORMAT_NVFP4 || others[i]->input_scale > chosen->input_scale))
+            chosen = others[i];
+    return chosen;
 }
 
 // g for all rows, or 0: a g of each row's own.

@@ -13,7 +13,8 @@
 // The caller states the token list it wants to be true (nb_session_sync); the session reuses, extends or rewinds.
 // After nb_session_create returns, no call on a session or stream allocates memory or opens a file, except save and
 // restore. Fallible functions return nb_status (0 is success) and describe failures in an optional caller-owned
-// nb_error (zero it first, or pass NULL). The library never prints, exits or reads the environment.
+// nb_error (zero it first, or pass NULL). The library never prints, exits or reads the environment (but a chat template
+// that asks for the date gets local time, for which libc reads TZ).
 // Strings are UTF-8. Functions returning pointers into an object say how long they live.
 #ifndef NIBBLE_H
 #define NIBBLE_H
@@ -237,7 +238,8 @@ NB_CHECKED NB_API nb_status nb_session_rewind(nb_session *session, size_t n_ids,
 NB_API size_t nb_session_length(const nb_session *session);
 NB_API const int32_t *nb_session_ids(const nb_session *session);  // the timeline; valid until the next call
 NB_API const float *nb_session_logits(const nb_session *session); // [vocab_size] of the last token, or NULL
-NB_API void nb_session_cancel(nb_session *session); // from any thread or a signal handler: stop the running call soon
+// From any thread or a signal handler: stop the running call before its next chunk.
+NB_API void nb_session_cancel(nb_session *session);
 
 // ---- sampling ------------------------------------------------------------------------------------------------------
 

@@ -235,7 +235,7 @@ static bool ring_holds(const nb_session *session, size_t length)
     const nb_ring *ring = &session->buffers.ring;
     uint32_t n_ring = ring->n_slots - ring->n_sinks;
     uint32_t oldest = session->high > ring->n_slots ? session->high - n_ring : 0;
-    return length == 0 || nb_ring_window_begin(ring, (uint32_t)length) >= oldest;
+    return length <= ring->n_sinks || nb_ring_window_begin(ring, (uint32_t)length) >= oldest;
 }
 
 static void cut(nb_session *session, size_t length)
@@ -243,8 +243,8 @@ static void cut(nb_session *session, size_t length)
     if (length < session->length)
         session->has_logits = false;
     session->length = (uint32_t)length;
-    if (length == 0)
-        session->high = 0;
+    if (length <= session->buffers.ring.n_sinks) // nothing of the ring proper is left
+        session->high = session->length;
 }
 
 nb_status nb_session_rewind(nb_session *session, size_t n_ids, nb_error *error)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// NVFP4 products of several tokens with the 8-bit matrix product of Armv8.6: one SMMLA multiplies two rows by two tokens
-// over 8 columns, so a block takes two, and its four sums lie in one register. The lanes of the canonical order are
-// therefore registers here: one for each of the 16, holding two rows by two tokens. Sums are kept divided by 256, as in
-// linear_nvfp4_template.h. One token has no pair; it takes the NEON kernel.
+// NVFP4 products of several tokens with the 8-bit matrix product of Armv8.6: one SMMLA multiplies two rows by two
+// tokens over 8 columns, so a block takes two, and its four sums lie in one register. The lanes of the canonical order
+// are therefore registers here: one for each of the 16, holding two rows by two tokens. Sums are kept divided by 256,
+// as in linear_nvfp4_template.h. One token has no pair; it takes the NEON kernel.
 #include "kernels/cpu/neon.h"
 #include "kernels/nvfp4.h"
 

@@ -167,7 +167,12 @@ static void rewind_in_a_full_ring(void **state)
     must(nb_session_append(a, ids + 300 - NB_KV_SLACK + 1, 20, NULL, NULL, &error), &error);
     must(nb_session_append(b, ids, 300 - NB_KV_SLACK + 1 + 20, NULL, NULL, &error), &error);
     assert_memory_equal(nb_session_logits(a), nb_session_logits(b), info.vocab_size * sizeof(float));
-    assert_int_equal(nb_session_rewind(a, 100, &error), NB_ERR_FIT);  // overwritten long ago
+    assert_int_equal(nb_session_rewind(a, 100, &error), NB_ERR_FIT); // overwritten long ago
+    must(nb_session_rewind(a, 3, &error), &(nb_error){0});           // the sinks are never overwritten
+    must(nb_session_append(a, ids + 3, 150, NULL, NULL, &(nb_error){0}), &error);
+    must(nb_session_sync(b, ids, 1, NULL, &(nb_error){0}), &error);
+    must(nb_session_sync(b, ids, 153, NULL, &(nb_error){0}), &error);
+    assert_memory_equal(nb_session_logits(a), nb_session_logits(b), info.vocab_size * sizeof(float));
     must(nb_session_sync(a, ids, 100, NULL, &(nb_error){0}), &error); // computes it all again
     must(nb_session_sync(b, ids, 1, NULL, &(nb_error){0}), &error);
     must(nb_session_sync(b, ids, 100, NULL, &(nb_error){0}), &error);
