@@ -156,8 +156,8 @@ run: deps ## build, and answer a question with the bundled 4-bit model; Q="What 
 	@printf "%s\n\n" "$$Q"
 	@$(BUILD)/nibble run $(MODEL) --temperature 0 -p "$$Q"
 
-bench: all ## measure speed with the bundled model
-	$(BUILD)/nibble bench $(MODEL)
+bench: all ## the speed table of docs/PERFORMANCE.md; some minutes
+	@tests/bench/speed.sh $(BUILD)/nibble
 
 # ---- tests -------------------------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
     nb_engine_options defaults = nb_engine_defaults();
     options = options ? options : &defaults;
     NB_TRY(start(engine, options, error));
-    nb_status status = nb_model_open_shape(&(*engine)->model, config_json_path, error);
+    nb_status status = nb_model_open_shape(&(*engine)->model, config_json_path, options->shape_plain, error);
     return finish(engine, status == NB_OK ? assemble(*engine, options, error) : status);
 }
 

@@ -13,6 +13,7 @@
 // One walk, run twice as in nb_bind_model. Random bits are a function of a counter (SplitMix64).
 typedef struct shaper {
     nb_model *model;
+    bool plain; // BF16 linears
     nb_arena *weights, *tables;
     uint64_t counter;
 } shaper;
@@ -59,22 +60,27 @@ static const float *shape_table(shaper *s, size_t n, float value)
 }
 
 // Random codes have a root mean square of 2.9, scale bytes 0x30 to 0x3f a mean of 1.1.
+static nb_weight shape_nvfp4(shaper *s, uint32_t n_rows, uint32_t n_cols)
+{
+    size_t n = (size_t)n_rows * n_cols;
+    s->model->n_parameters += n;
+    return (nb_weight){.format = NB_FORMAT_NVFP4,
+                       .n_rows = n_rows,
+                       .n_cols = n_cols,
+                       .data = random_bytes(s, n / 2, UINT64_MAX, 0),
+                       .scales = random_bytes(s, n / 16, 0x0f0f0f0f0f0f0f0fu, 0x3030303030303030u),
+                       .global_scale = 1.0f / (3.2f * sqrtf((float)n_cols)),
+                       .input_scale = 4.0f / 2688.0f};
+}
+
 static void shape_linear(shaper *s, const nb_family_linear *linear, nb_weight *weight)
 {
     const nb_config *config = &s->model->config;
     uint32_t n_rows = (uint32_t)nb_family_size(config, linear->rows);
     uint32_t n_cols = (uint32_t)nb_family_size(config, linear->cols);
-    size_t n = (size_t)n_rows * n_cols;
     uint64_t before = s->model->weight_bytes;
-    *weight = (nb_weight){.format = NB_FORMAT_NVFP4,
-                          .n_rows = n_rows,
-                          .n_cols = n_cols,
-                          .data = random_bytes(s, n / 2, UINT64_MAX, 0),
-                          .scales = random_bytes(s, n / 16, 0x0f0f0f0f0f0f0f0fu, 0x3030303030303030u),
-                          .global_scale = 1.0f / (3.2f * sqrtf((float)n_cols)),
-                          .input_scale = 4.0f / 2688.0f};
+    *weight = s->plain ? shape_plain(s, n_rows, n_cols) : shape_nvfp4(s, n_rows, n_cols);
     s->model->weight_bytes_per_token += s->model->weight_bytes - before;
-    s->model->n_parameters += n;
     if (nb_family_has_bias(config, linear->bias))
         weight->bias = shape_table(s, n_rows, -0.01f);
 }
@@ -96,8 +102,9 @@ static void shape_model(shaper *s)
     const nb_family *family = nb_family_find(config->model_type);
     model->n_parameters = model->weight_bytes = model->weight_bytes_per_token = s->counter = 0;
     model->family = family->model_type;
-    model->format = "nvfp4-modelopt";
-    model->is_quantised = model->is_resident = true;
+    model->format = s->plain ? "bf16" : "nvfp4-modelopt";
+    model->is_quantised = !s->plain;
+    model->is_resident = true;
     model->embedding = shape_plain(s, config->vocab_size, config->hidden_size);
     model->head = config->tied_head ? model->embedding : shape_plain(s, config->vocab_size, config->hidden_size);
     model->final_norm = shape_table(s, config->hidden_size, 1);
@@ -106,7 +113,7 @@ static void shape_model(shaper *s)
         shape_layer(s, family, &model->layers[i]);
 }
 
-static nb_status read_config(nb_config *config, const char *path, nb_error *error)
+static nb_status read_config(nb_config *config, const char *path, bool plain, nb_error *error)
 {
     char *json;
     size_t bytes;
@@ -114,16 +121,16 @@ static nb_status read_config(nb_config *config, const char *path, nb_error *erro
     nb_status status = nb_config_parse(config, json, bytes, NULL, 0, NULL, 0, error);
     free(json);
     NB_TRY(status);
-    config->quant = NB_QUANT_MODELOPT;
-    config->quant_activations = true;
-    return nb_config_check_blocks(config, error);
+    config->quant = plain ? NB_QUANT_NONE : NB_QUANT_MODELOPT;
+    config->quant_activations = !plain;
+    return plain ? NB_OK : nb_config_check_blocks(config, error);
 }
 
-static nb_status open_shape(nb_model *model, const char *config_path, nb_error *error)
+static nb_status open_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
 {
-    NB_TRY(read_config(&model->config, config_path, error));
+    NB_TRY(read_config(&model->config, config_path, plain, error));
     NB_TRY(nb_model_allocate(model, error));
-    shaper s = {.model = model, .weights = &model->storage->weights, .tables = &model->storage->tables};
+    shaper s = {.model = model, .plain = plain, .weights = &model->storage->weights, .tables = &model->storage->tables};
     shape_model(&s);
     NB_TRY(nb_model_place(model, error));
     shape_model(&s);
@@ -132,10 +139,10 @@ static nb_status open_shape(nb_model *model, const char *config_path, nb_error *
     return NB_OK;
 }
 
-nb_status nb_model_open_shape(nb_model *model, const char *config_path, nb_error *error)
+nb_status nb_model_open_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
 {
     *model = (nb_model){0};
-    nb_status status = open_shape(model, config_path, error);
+    nb_status status = open_shape(model, config_path, plain, error);
     if (status != NB_OK)
         nb_model_close(model);
     return status;

@@ -139,6 +139,7 @@ typedef struct nb_engine_options {
     const char *isa;            // NULL: the best this CPU has; else "scalar", "avx2", "avx512", "neon", "i8mm"
     nb_weights weights;         // AUTO: mapped
     nb_activations act;         // DEFAULT: nvfp4 for an NVFP4 checkpoint, none for a plain one
+    bool shape_plain;           // nb_engine_open_shape: BF16 linears instead of NVFP4, to compare with
     nb_progress_fn on_progress; // may be NULL
     void *progress_user;
 } nb_engine_options;
@@ -149,7 +150,7 @@ NB_API nb_engine_options nb_engine_defaults(void);
 NB_CHECKED NB_API nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_engine_options *options,
                                            nb_error *error);
 
-// An engine with random NVFP4 weights of the shapes that a config.json describes (lm_head and embedding BF16), for
+// An engine with random NVFP4 (or BF16) weights of the shapes that a config.json describes (lm_head and embedding BF16), for
 // measuring speed without the model. It has no text.
 NB_CHECKED NB_API nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
                                                  const nb_engine_options *options, nb_error *error);

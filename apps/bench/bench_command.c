@@ -12,6 +12,7 @@ typedef struct bench_args {
     uint64_t n_prefill, n_decode, n_repeat;
     nb_option_wholes depths, batches;
     const char *shape;
+    bool is_plain;
     bool is_json;
 } bench_args;
 
@@ -55,6 +56,10 @@ static const nb_option options[] = {
      .offset = AT(shape),
      .value = "CONFIG.json",
      .help = "instead of MODEL: random NVFP4 weights of that config's shapes"},
+    {.name = "shape-bf16",
+     .kind = NB_OPTION_FLAG,
+     .offset = AT(is_plain),
+     .help = "with --shape: BF16 weights instead, to compare with"},
     {.name = "json", .kind = NB_OPTION_FLAG, .offset = AT(is_json), .help = "one JSON object a measurement"},
 };
 #undef AT
@@ -235,6 +240,7 @@ static int open_shape(bench *b)
 {
     nb_engine_options engine_options = nb_engine_args_engine(b->engine_args);
     nb_error error = {0};
+    engine_options.shape_plain = b->args->is_plain;
     return nb_fail_error(nb_engine_open_shape(&b->engine, b->args->shape, &engine_options, &error), &error);
 }
 

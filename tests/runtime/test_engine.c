@@ -109,15 +109,20 @@ static void random_shape_runs(void **state)
     nb_session *session;
     nb_engine_info info;
     const char *path = need("models/oracle/qwen3/config.json");
-    assert_int_equal(nb_engine_open_shape(&engine, path, NULL, &error), NB_OK);
-    nb_engine_info_get(engine, &info);
-    assert_int_equal(info.act, NB_ACT_NVFP4);
-    assert_int_equal(nb_session_create(&session, engine, NULL, &error), NB_OK);
-    assert_int_equal(nb_session_append(session, (int32_t[]){5, 6, 7}, 3, NULL, NULL, &error), NB_OK);
-    for (uint32_t i = 0; i < info.vocab_size; i++)
-        assert_true(__builtin_isfinite(nb_session_logits(session)[i]));
-    nb_session_free(session);
-    nb_engine_close(engine);
+    nb_engine_options options = nb_engine_defaults();
+    for (int plain = 0; plain < 2; plain++) {
+        options.shape_plain = plain;
+        assert_int_equal(nb_engine_open_shape(&engine, path, &options, &error), NB_OK);
+        nb_engine_info_get(engine, &info);
+        assert_int_equal(info.act, plain ? NB_ACT_NONE : NB_ACT_NVFP4);
+        assert_string_equal(info.format, plain ? "bf16" : "nvfp4-modelopt");
+        assert_int_equal(nb_session_create(&session, engine, NULL, &error), NB_OK);
+        assert_int_equal(nb_session_append(session, (int32_t[]){5, 6, 7}, 3, NULL, NULL, &error), NB_OK);
+        for (uint32_t i = 0; i < info.vocab_size; i++)
+            assert_true(__builtin_isfinite(nb_session_logits(session)[i]));
+        nb_session_free(session);
+        nb_engine_close(engine);
+    }
 }
 
 int main(void)

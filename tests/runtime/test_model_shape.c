@@ -41,8 +41,8 @@ static void test_shapes(void **state)
 {
     (void)state;
     nb_model a, b;
-    assert_int_equal(nb_model_open_shape(&a, path, NULL), NB_OK);
-    assert_int_equal(nb_model_open_shape(&b, path, NULL), NB_OK);
+    assert_int_equal(nb_model_open_shape(&a, path, false, NULL), NB_OK);
+    assert_int_equal(nb_model_open_shape(&b, path, false, NULL), NB_OK);
     assert_true(a.is_quantised && a.is_resident && !a.has_key_shift);
     assert_true(a.config.quant_activations);
     assert_string_equal(a.family, "qwen3");
@@ -78,7 +78,7 @@ static void test_sizes_of_values(void **state)
 {
     (void)state;
     nb_model model;
-    assert_int_equal(nb_model_open_shape(&model, path, NULL), NB_OK);
+    assert_int_equal(nb_model_open_shape(&model, path, false, NULL), NB_OK);
     const nb_weight *w = &model.layers[1].down;
     double sum = 0;
     size_t n = (size_t)w->n_rows * w->n_cols;
@@ -105,19 +105,19 @@ static void test_refusals(void **state)
     (void)state;
     nb_model model;
     nb_error error = {0};
-    assert_int_equal(nb_model_open_shape(&model, directory, &error), NB_ERR_INPUT);
+    assert_int_equal(nb_model_open_shape(&model, directory, false, &error), NB_ERR_INPUT);
     const char *odd = "{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":172,\"num_hidden_layers\":2,"
                       "\"num_attention_heads\":4,\"vocab_size\":512,\"max_position_embeddings\":1024}";
     nb_test_file_write(path, odd, strlen(odd));
     error = (nb_error){0};
-    assert_int_equal(nb_model_open_shape(&model, path, &error), NB_ERR_INPUT);
+    assert_int_equal(nb_model_open_shape(&model, path, false, &error), NB_ERR_INPUT);
     assert_non_null(strstr(error.text, "multiple of 16"));
     const char *vast = "{\"model_type\":\"llama\",\"hidden_size\":131072,\"intermediate_size\":524288,"
                        "\"num_hidden_layers\":1024,\"num_attention_heads\":1024,\"vocab_size\":1048576,"
                        "\"max_position_embeddings\":1024}";
     nb_test_file_write(path, vast, strlen(vast));
     error = (nb_error){0};
-    assert_int_equal(nb_model_open_shape(&model, path, &error), NB_ERR_FIT); // 150 TB: counted, not taken
+    assert_int_equal(nb_model_open_shape(&model, path, false, &error), NB_ERR_FIT); // 150 TB: counted, not taken
     assert_non_null(strstr(error.text, "expected at most"));
     assert_null(model.storage);
 }
@@ -127,13 +127,13 @@ static void test_faults(void **state)
     (void)state;
     static const nb_fault kinds[] = {NB_FAULT_MALLOC, NB_FAULT_OPEN, NB_FAULT_MMAP, NB_FAULT_STAT, NB_FAULT_READ};
     nb_model model;
-    assert_int_equal(nb_model_open_shape(&model, path, NULL), NB_OK);
+    assert_int_equal(nb_model_open_shape(&model, path, false, NULL), NB_OK);
     nb_model_close(&model);
     for (size_t i = 0; i < NB_COUNT(kinds); i++) {
         size_t n_refused = 0;
         for (uint64_t n = 1;; n++) {
             nb_faults_fail_at(kinds[i], n);
-            nb_status status = nb_model_open_shape(&model, path, NULL);
+            nb_status status = nb_model_open_shape(&model, path, false, NULL);
             bool failed = nb_faults_reset();
             assert_true(status == NB_OK || !model.storage);
             nb_model_close(&model);
