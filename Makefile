@@ -164,10 +164,17 @@ bench: all ## the speed table of docs/PERFORMANCE.md; some minutes
 TEST_SECONDS ?= 300
 RUN_TESTS = BUILD=$(BUILD) CC="$(CC)" JOBS=$(JOBS) TEST_SECONDS=$(TEST_SECONDS) tests/run.sh
 
-test: deps ## everything: gates, unit tests, fuzz corpora, shell tests
+test: deps ## everything: gates, unit tests, also those of Arm's kernels, fuzz corpora, shell tests
+	@tests/deps.sh --arm || echo 'nibble: the tests of Arm are left out' >&2
 	@$(AGAIN) all tests
+	@BUILD=$(BUILD) JOBS=$(JOBS) tests/arm/arm_kernels.sh --programs >$(BUILD)/arm-programs
 	@$(RUN_TESTS) $(GATES) $(wildcard tests/gates/test_*.sh) $(TEST_BIN) $(REPLAY_BIN) \
-	    $(sort $(wildcard tests/apps/*.sh)) $(TEST_EXTRA)
+	    $(sort $(wildcard tests/apps/*.sh)) $$(cat $(BUILD)/arm-programs) $(TEST_EXTRA)
+
+test-arm: deps ## the whole nibble on Arm, under qemu: its answers are the bytes of x86
+	@tests/deps.sh --arm || echo 'nibble: the tests of Arm are left out' >&2
+	@$(AGAIN) all
+	@$(RUN_TESTS) tests/arm/arm_answers.sh
 
 tests: $(TEST_BIN) $(REPLAY_BIN)
 
@@ -211,14 +218,14 @@ uninstall: ## what install put there
 	@BUILD=$(BUILD) PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) VERSION=$(VERSION) ABI=$(ABI) tests/install.sh uninstall
 
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz $(BUILD)-clang $(BUILD)-arm64
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS Q"
 
 FORCE:
-.PHONY: all deps run bench test tests unit check asan tsan fuzz fuzz-run fuzz-replay format install uninstall clean help FORCE
+.PHONY: all deps run bench test test-arm tests unit check asan tsan fuzz fuzz-run fuzz-replay format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:

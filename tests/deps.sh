@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian/Ubuntu packages that building, running and testing need, if any is missing; silent otherwise.
 #
-#   tests/deps.sh [--develop]      --develop: also what CI uses (clang, clang-format, an Arm cross-compiler and qemu)
+#   tests/deps.sh [--arm | --develop]      --arm: also what the Arm tests need (a cross-compiler and qemu)
+#                                          --develop: and what CI uses besides (clang, clang-format)
 set -u
 
 missing=()
@@ -33,6 +34,8 @@ look_for()
     if [ "$develop" = --develop ]; then
         need clang command -v clang
         need clang-format command -v clang-format
+    fi
+    if [ -n "$develop" ] && [ "$(uname -m)" = x86_64 ]; then
         need gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
         need qemu-user command -v qemu-aarch64
         need mmdebstrap command -v mmdebstrap
