@@ -46,8 +46,8 @@ typedef void (*nb_model_progress_fn)(void *user, uint64_t done_bytes, uint64_t t
 NB_MUST_USE nb_status nb_model_open(nb_model *model, const char *directory, bool resident,
                                     nb_model_progress_fn on_progress, void *progress_user, nb_error *error);
 
-// Random linears (NVFP4, or BF16 when `plain`), BF16 embedding and head, of the shapes in `config_path` (a config.json),
-// resident.
+// Random linears (NVFP4, or BF16 when `plain`), BF16 embedding and head, of the shapes in `config_path` (a
+// config.json), resident.
 NB_MUST_USE nb_status nb_model_open_shape(nb_model *model, const char *config_path, bool plain, nb_error *error);
 void nb_model_close(nb_model *model);
 

@@ -150,8 +150,8 @@ NB_API nb_engine_options nb_engine_defaults(void);
 NB_CHECKED NB_API nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_engine_options *options,
                                            nb_error *error);
 
-// An engine with random NVFP4 (or BF16) weights of the shapes that a config.json describes (lm_head and embedding BF16), for
-// measuring speed without the model. It has no text.
+// An engine with random weights, NVFP4 or BF16, of the shapes that a config.json describes (lm_head and embedding BF16),
+// for measuring speed without the model. It has no text.
 NB_CHECKED NB_API nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
                                                  const nb_engine_options *options, nb_error *error);
 NB_API void nb_engine_close(nb_engine *engine); // all its sessions must be freed before
@@ -228,7 +228,8 @@ NB_CHECKED NB_API nb_status nb_session_append(nb_session *session, const int32_t
                                               nb_logits_fn on_logits, void *user, nb_error *error);
 
 // One token for each of n sessions of the same engine in one pass over the weights (at most n_chunk of the first
-// session; no session twice). Each result equals what nb_session_append alone gives, bit for bit.
+// session; no session twice; the first one's n_ctx is the largest). The head is read once for every n_logit_rows of the
+// first session. Each result equals what nb_session_append alone gives, bit for bit.
 NB_CHECKED NB_API nb_status nb_batch_append(nb_session *const *sessions, const int32_t *ids, size_t n_sessions,
                                             nb_error *error);
 

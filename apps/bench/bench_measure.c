@@ -92,7 +92,9 @@ static nb_session **open_sessions(nb_engine *engine, const nb_session_options *o
     *code = NB_EXIT_OK;
     size_t n_open = 0;
     while (n_open < n && *code == NB_EXIT_OK) {
-        *code = nb_engine_args_session_create(&sessions[n_open], engine, options);
+        nb_session_options own = *options;
+        own.n_logit_rows = n_open == 0 ? (uint32_t)n : 1; // the first one's rows let a batch read the head once
+        *code = nb_engine_args_session_create(&sessions[n_open], engine, &own);
         n_open += *code == NB_EXIT_OK;
     }
     for (size_t i = 0; depth && i < n && *code == NB_EXIT_OK; i++) {
