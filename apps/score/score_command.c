@@ -109,6 +109,9 @@ static int score_sequence(nb_session *session, scoring *s, double *nll)
         status = nb_session_append(session, s->ids, s->n_ids, on_logits, s, &error);
     if (status == NB_ERR_STOPPED && s->logits && nb_logits_file_error(s->logits))
         return nb_fail(NB_EXIT_FAILED, "cannot write the logits: %s", strerror(nb_logits_file_error(s->logits)));
+    if (status == NB_OK && !isfinite(s->nll_sum))
+        return nb_fail(NB_EXIT_INPUT, "no likelihood can be given; expected finite logits, found NaN or infinity; "
+                                      "the model may be damaged");
     *nll = s->n_ids > 1 ? s->nll_sum / (double)(s->n_ids - 1) : NAN;
     return nb_fail_error(status, &error);
 }

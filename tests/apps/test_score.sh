@@ -48,6 +48,16 @@ report $? "an interrupt ends it (exit 130, found $code)"
 check 'and leaves no file of logits' sh -c "! ls '$work'/stopped* 2>/dev/null"
 rm -f "$work/many"
 
+# NaN in the embedding of token 30: found where its logit is summed.
+mkdir -p "$work/nan"
+cp "$model"/* "$work/nan/"
+begin=$("$nibble" info "$model" --json | sed 's/.*"model.embed_tokens.weight"[^}]*"begin":\([0-9]*\).*/\1/')
+printf '\300\177' | dd of="$work/nan/model.safetensors" bs=1 seek=$((begin + 30 * 256)) conv=notrunc status=none
+echo '10 20 40' >"$work/three"
+refuses 3 'logits that are not finite' "$nibble" score "$work/nan" --ids "$work/three" --json --logits "$work/nan.f32"
+says 'is told from a single token' 'expected finite logits'
+check 'and leaves no file of logits' test ! -e "$work/nan.f32"
+
 printf 'What is 2 + 3?\n\nTom has 5 apples.' >"$work/text"
 ends 0 '--text' "$nibble" score "$model" --text "$work/text" --json
 check 'a line is a sequence' test "$(wc -l <"$work/out")" -eq 3
@@ -93,6 +103,22 @@ cp "$model"/*.json "$work/cut/"
 head -c 300000 "$model/model.safetensors" >"$work/cut/model.safetensors"
 refuses 3 'info of a truncated model' "$nibble" info "$work/cut"
 refuses 3 'run of a truncated model' "$nibble" run "$work/cut" -p x
+
+# A folder that its user may not enter.
+mkdir -p "$work/closed/model"
+chmod 755 "$work"
+as=()
+[ "$(id -u)" -eq 0 ] && as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+if "${as[@]}" "$nibble" --version >"$work/out" 2>&1; then
+    chmod 000 "$work/closed"
+    refuses 3 'a model behind a closed folder' "${as[@]}" "$nibble" run "$work/closed/model" -p x
+    says 'is told from a missing one' 'expected permission'
+    refuses 3 'a file behind a closed folder' "${as[@]}" "$nibble" info "$work/closed/model.safetensors"
+    says 'likewise' 'expected permission'
+    chmod 755 "$work/closed"
+else
+    skip 'a model behind a closed folder' 'the program cannot be run as another user'
+fi
 
 # By name.
 mkdir -p "$work/home/models/acme" "$work/hub/models--acme--cached/refs" "$work/hub/models--acme--cached/snapshots"
