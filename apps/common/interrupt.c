@@ -2,6 +2,7 @@
 #include "apps/common/interrupt.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,9 +21,13 @@ static void on_interrupt(int signal_number)
     nb_session_cancel(watched);
 }
 
+// Several threads may meet the hole at once: the first speaks and ends the process, the others wait for that.
 static void on_bus_error(int signal_number)
 {
+    static atomic_flag is_told = ATOMIC_FLAG_INIT;
     (void)signal_number;
+    while (atomic_flag_test_and_set(&is_told))
+        pause();
     static const char line[] = "nibble: error: a model file became shorter or unreadable while in use; expected it "
                                "unchanged, found it cut; try again when nothing writes to it\n";
     ssize_t ignored = write(STDERR_FILENO, line, sizeof line - 1);
