@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,6 +38,13 @@ static bool is_directory(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// A path into a directory that this user may not enter: whether something lies there is not known.
+static bool is_forbidden(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) != 0 && errno == EACCES;
 }
 
 static const char *home_directory(void)
@@ -183,10 +191,14 @@ int nb_store_find(char path[PATH_MAX], const char *name)
         strcpy(path, name);
         return NB_EXIT_OK;
     }
+    if (is_forbidden(name))
+        return nb_fail(NB_EXIT_INPUT, "cannot read %.300s; expected permission, found none for this user", name);
     nb_store_home(s.store, sizeof s.store);
     find_hub(s.hub, sizeof s.hub);
     if (!parse_name(&s.want, name))
-        return nb_fail(NB_EXIT_INPUT, "no such model; expected a directory or ORG/NAME[@REVISION], found \"%.300s\"",
+        return nb_fail(NB_EXIT_INPUT,
+                       "no such model; expected a directory or ORG/NAME[@REVISION], found \"%.300s\"; "
+                       "try the path of a model directory",
                        name);
     search_store(&s);
     if (s.n_found == 0 || !s.want.org[0]) // a full name in the store goes before the cache
