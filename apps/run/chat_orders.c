@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apps/run/chat_state.h"
@@ -55,6 +56,11 @@ static json_t *conversation_json(const nb_chat *chat)
 static bool write_json(const json_t *list, const char *path)
 {
     char temporary[PATH_MAX];
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) { // the rename would put a file where a device was
+        errno = S_ISDIR(info.st_mode) ? EISDIR : EEXIST;
+        return false;
+    }
     int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
     int descriptor = n > 0 && (size_t)n < sizeof temporary ? mkstemp(temporary) : -1;
     FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
@@ -63,8 +69,11 @@ static bool write_json(const json_t *list, const char *path)
     bool is_written = json_dumpf(list, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 &&
                       fsync(descriptor) == 0;
     is_written = fclose(file) == 0 && is_written && rename(temporary, path) == 0;
-    if (!is_written)
+    if (!is_written) {
+        int reason = errno;
         unlink(temporary);
+        errno = reason;
+    }
     return is_written;
 }
 

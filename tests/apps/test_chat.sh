@@ -59,6 +59,17 @@ check 'the reasoning is dimmed' grep -q "$(printf '\033\\[2m')[0-9]" "$work/scre
 check 'the history is kept for its owner alone' test "$(stat -c %a "$work/home/history")" = 600
 check 'the history has the lines' grep -q '80' "$work/home/history"
 
+mkfifo "$work/fifo"
+chat <<E7
+#1:What is 34 + 21?\r
+#2:/save $work/fifo\r
+#3:/save $work\r
+#4:/quit\r
+E7
+says '/save onto something that is no file' "cannot write $work/fifo"
+check 'leaves it what it was' test -p "$work/fifo"
+says '/save onto a folder' "cannot write $work: Is a directory"
+
 NO_COLOR=1 chat <<E2
 #1:What is 34 + 21?\r
 #2:/save $work/talk\r
