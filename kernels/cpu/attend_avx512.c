@@ -6,26 +6,37 @@
 #include "kernels/math_f32.h"
 #include "kernels/nvfp4.h"
 
-enum { TILES = NB_KV_SEGMENT / NB_KV_TILE, HEAD_DIM_MAX = 256 };
+enum { TILES = NB_KV_SEGMENT / NB_KV_TILE, HEAD_DIM_MAX = 256, BLOCK = NB_NVFP4_BLOCK, N_SCALES = 128, ONE = 0x38 };
 
 typedef struct work {
     const nb_attend_chunk *chunk;
-    __m512 table;        // value of a nibble
-    size_t vector_bytes; // of one K or V
+    __m512 table;                 // value of a nibble
+    const float (*scaled)[BLOCK]; // value of a nibble times the scale of that byte
+    size_t vector_bytes;          // of one K or V
     uint32_t n_tiles;
-    __mmask16 seen[NB_ATTEND_QUERIES][TILES];       // bit: the query sees the slot
-    __mmask16 any[TILES], all[TILES];               // some query, every query sees it
-    float q[NB_ATTEND_QUERIES][HEAD_DIM_MAX];       // together, so that one register addresses all
-    float p[NB_ATTEND_QUERIES][NB_KV_SEGMENT];      // scores, then probabilities (packed formats: times 256)
-    float scales[NB_KV_SEGMENT][HEAD_DIM_MAX / 16]; // V block scales of every slot, / 256
+    __mmask16 seen[NB_ATTEND_QUERIES][TILES];              // bit: the query sees the slot
+    __mmask16 any[TILES], all[TILES];                      // some query, every query sees it
+    _Alignas(64) float q[NB_ATTEND_QUERIES][HEAD_DIM_MAX]; // together, so that one register addresses all
+    float p[NB_ATTEND_QUERIES][NB_KV_SEGMENT];             // scores, then probabilities
 } work;
 
-static __m512 value_table(nb_kv_format format)
-{
-    if (format == NB_KV_FORMAT_E1M2)
-        return _mm512_setr_ps(0, 0.5f, 1, 1.5f, 2, 2.5f, 3, 3.5f, -4, -3.5f, -3, -2.5f, -2, -1.5f, -1, -0.5f);
-    return _mm512_setr_ps(0, 0.5f, 1, 1.5f, 2, 3, 4, 6, -0.0f, -0.5f, -1, -1.5f, -2, -3, -4, -6);
-}
+// [scale byte][nibble]: a block of V is one look-up in its scale's row; every product is exact.
+#define SCALE(byte) ((byte) < 8 ? (byte) / 512.0f : (8 + (byte) % 8) * (float)(1 << (byte) / 8) / 1024.0f)
+#define E1M2_ROW(s)                                                                                                    \
+    {                                                                                                                  \
+        0, .5f * s, s, 1.5f * s, 2 * s, 2.5f * s, 3 * s, 3.5f * s, -4 * s, -3.5f * s, -3 * s, -2.5f * s, -2 * s,       \
+            -1.5f * s, -s, -.5f * s                                                                                    \
+    }
+#define E2M1_ROW(s)                                                                                                    \
+    {                                                                                                                  \
+        0, .5f * s, s, 1.5f * s, 2 * s, 3 * s, 4 * s, 6 * s, -0.0f * s, -.5f * s, -s, -1.5f * s, -2 * s, -3 * s,       \
+            -4 * s, -6 * s                                                                                             \
+    }
+#define ROWS_4(row, b)  row(SCALE(b)), row(SCALE(b + 1)), row(SCALE(b + 2)), row(SCALE(b + 3))
+#define ROWS_16(row, b) ROWS_4(row, b), ROWS_4(row, b + 4), ROWS_4(row, b + 8), ROWS_4(row, b + 12)
+#define ROWS_64(row, b) ROWS_16(row, b), ROWS_16(row, b + 16), ROWS_16(row, b + 32), ROWS_16(row, b + 48)
+_Alignas(64) static const float e1m2_scaled[N_SCALES][BLOCK] = {ROWS_64(E1M2_ROW, 0), ROWS_64(E1M2_ROW, 64)};
+_Alignas(64) static const float e2m1_scaled[N_SCALES][BLOCK] = {ROWS_64(E2M1_ROW, 0), ROWS_64(E2M1_ROW, 64)};
 
 // 16 elements of a bf16 or f32 ring.
 NB_INLINE __m512 load_wide(nb_kv_format format, const uint8_t *elements, size_t i)
@@ -43,35 +54,41 @@ static void find_seen(work *w, uint32_t n)
         w->any[tile] = 0;
         w->all[tile] = 0xffff;
         for (uint32_t i = 0; i < n; i++) {
-            uint32_t mask = nb_kv_view_mask(chunk->views[i], chunk->slot_begin + tile * NB_KV_TILE);
-            w->seen[i][tile] = (__mmask16)mask;
-            w->any[tile] |= (__mmask16)mask;
-            w->all[tile] &= (__mmask16)mask;
+            __mmask16 mask = i > 0 && chunk->views[i] == chunk->views[i - 1] // the heads of one row
+                                 ? w->seen[i - 1][tile]
+                                 : (__mmask16)nb_kv_view_mask(chunk->views[i], chunk->slot_begin + tile * NB_KV_TILE);
+            w->seen[i][tile] = mask;
+            w->any[tile] |= mask;
+            w->all[tile] &= mask;
         }
     }
 }
 
 // ---- scores ---------------------------------------------------------------------------------------------------------
 
-// sums[i] = sum of q_i,d * value(k_td) over one block of 16 dimensions; block points at its pairs (packed) or elements.
-NB_INLINE void block_sums(const work *w, const uint8_t *block, uint32_t d, __m512 *sums, const int n, const bool packed)
+// sums[i] = sum of q_i,d * value(k_td) over one block of 16 dimensions; block points at its pairs (packed) or elements,
+// q at the first query's dimension d.
+NB_INLINE void block_sums(const work *w, const uint8_t *block, const float *q, __m512 *sums, const int n,
+                          const bool packed)
 {
+    __asm__("" : "+r"(q)); // an address without index register: load and fma stay one micro-operation
     for (int i = 0; i < n; i++)
         sums[i] = _mm512_setzero_ps();
-    for (uint32_t e = 0; e < 16; e += 2) {
+#pragma GCC unroll 8
+    for (int e = 0; e < BLOCK; e += 2) {
         __m512 even, odd;
         if (packed) {
             __m512i pairs = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(block + e / 2 * NB_KV_TILE)));
             even = _mm512_permutexvar_ps(pairs, w->table);
             odd = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), w->table);
         } else {
-            even = load_wide(w->chunk->format, block, e * NB_KV_TILE);
-            odd = load_wide(w->chunk->format, block, (e + 1) * NB_KV_TILE);
+            even = load_wide(w->chunk->format, block, (size_t)e * NB_KV_TILE);
+            odd = load_wide(w->chunk->format, block, (size_t)(e + 1) * NB_KV_TILE);
         }
         for (int i = 0; i < n; i++)
-            sums[i] = _mm512_fmadd_ps(_mm512_set1_ps(w->q[i][d + e]), even, sums[i]);
+            sums[i] = _mm512_fmadd_ps(_mm512_set1_ps(q[i * HEAD_DIM_MAX + e]), even, sums[i]);
         for (int i = 0; i < n; i++)
-            sums[i] = _mm512_fmadd_ps(_mm512_set1_ps(w->q[i][d + e + 1]), odd, sums[i]);
+            sums[i] = _mm512_fmadd_ps(_mm512_set1_ps(q[i * HEAD_DIM_MAX + e + 1]), odd, sums[i]);
     }
 }
 
@@ -84,7 +101,7 @@ NB_INLINE void score_tile(work *w, uint32_t tile, __m512 *maxima, const int n, c
     for (int i = 0; i < n; i++)
         dots[i] = _mm512_setzero_ps();
     for (uint32_t d = 0; d < chunk->head_dim; d += 16, block += block_bytes) {
-        block_sums(w, packed ? block + NB_KV_TILE : block, d, sums, n, packed);
+        block_sums(w, packed ? block + NB_KV_TILE : block, w->q[0] + d, sums, n, packed);
         __m512 scale = packed ? nb_avx512_e4m3(_mm_loadu_si128((const __m128i *)block)) : _mm512_set1_ps(1.0f);
         for (int i = 0; i < n; i++)
             dots[i] = _mm512_fmadd_ps(sums[i], scale, dots[i]);
@@ -100,102 +117,84 @@ NB_INLINE void score_tile(work *w, uint32_t tile, __m512 *maxima, const int n, c
 // ---- probabilities --------------------------------------------------------------------------------------------------
 
 // Scores to probabilities; l and m of query i.
-static void probabilities(work *w, uint32_t i, float maximum, bool packed)
+static void probabilities(work *w, uint32_t i, float maximum)
 {
-    float lanes[16] = {0}, *o = w->chunk->partials[i];
-    // The block scales of V come divided by 256: exact here, where p is 0 or above 2^-127.
-    float factor = packed ? 256.0f : 1.0f;
+    __m512 lanes = _mm512_setzero_ps(), m = _mm512_set1_ps(maximum);
     for (uint32_t tile = 0; tile < w->n_tiles; tile++) {
         if (!w->seen[i][tile])
             continue;
-        float *p = w->p[i] + tile * NB_KV_TILE;
-        for (int j = 0; j < 16; j++) { // an unseen slot's score of -infinity gives 0
-            float e = nb_exp(p[j] - maximum);
-            lanes[j] += e;
-            p[j] = e * factor;
-        }
+        float *p = w->p[i] + tile * NB_KV_TILE; // an unseen slot's score of -infinity gives 0
+        __m512 e = nb_avx512_exp(_mm512_sub_ps(_mm512_loadu_ps(p), m));
+        lanes = _mm512_add_ps(lanes, e);
+        _mm512_storeu_ps(p, e);
     }
+    float *o = w->chunk->partials[i];
     o[w->chunk->head_dim] = maximum;
-    o[w->chunk->head_dim + 1] = nb_lane_sum(lanes);
+    o[w->chunk->head_dim + 1] = nb_avx512_lane_sum(lanes);
 }
 
 // ---- values ---------------------------------------------------------------------------------------------------------
 
-// Two vectors of one V row from dimension d on: packed, the even and the odd ones of 32 dimensions with the scales of
-// their blocks; else dimensions d.. and d + 16.. .
-typedef struct value_pair {
-    __m512 first, second, scales;
-} value_pair;
-
-NB_INLINE value_pair load_values(const work *w, uint32_t at, uint32_t d, const bool packed)
+// 16 dimensions of one V vector, times their scale; packed: in the order 0 8 1 9 2 10 .. of a 64-bit shift.
+NB_INLINE __m512 load_values(const work *w, const uint8_t *vector, uint32_t b, const bool packed)
 {
-    const nb_attend_chunk *chunk = w->chunk;
-    const uint8_t *vector = chunk->v + (size_t)(chunk->slot_begin + at) * w->vector_bytes;
-    bool both = d + 32 <= chunk->head_dim;
-    value_pair v;
-    if (packed) {
-        __m128i bytes = _mm_maskz_loadu_epi8(both ? 0xffff : 0xff, vector + d / 2);
-        const __m512i blocks = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-        __m512i pairs = _mm512_cvtepu8_epi32(bytes);
-        v.first = _mm512_permutexvar_ps(pairs, w->table);
-        v.second = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), w->table);
-        v.scales = _mm512_permutexvar_ps(_mm512_add_epi32(blocks, _mm512_set1_epi32((int)d / 16)),
-                                         _mm512_loadu_ps(w->scales[at]));
-    } else {
-        v.first = load_wide(chunk->format, vector, d);
-        v.second = both ? load_wide(chunk->format, vector, d + 16) : _mm512_setzero_ps();
-        v.scales = _mm512_set1_ps(1.0f);
-    }
-    return v;
+    if (!packed)
+        return load_wide(w->chunk->format, vector, (size_t)b * BLOCK);
+    const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
+    long long codes;
+    memcpy(&codes, vector + b * (BLOCK / 2), sizeof codes);
+    const float *values = w->scaled[vector[w->chunk->head_dim / 2 + b] % N_SCALES];
+    return _mm512_permutexvar_ps(_mm512_srlv_epi64(_mm512_set1_epi64(codes), shifts), _mm512_load_ps(values));
 }
 
-NB_INLINE void add_values(const work *w, uint32_t tile, uint32_t d, __m512 *first, __m512 *second, const int n,
-                          const bool packed)
+// One slot into the sums [n][n_blocks] of the queries that see it.
+NB_INLINE void add_slot(const work *w, const uint8_t *vector, uint32_t at, uint32_t seen_by, uint32_t b, __m512 *sums,
+                        const int n, const int n_blocks, const bool packed)
 {
-    for (uint32_t j = 0; j < NB_KV_TILE; j++) {
-        if (!(w->any[tile] >> j & 1))
-            continue;
-        uint32_t at = tile * NB_KV_TILE + j;
-        value_pair v = load_values(w, at, d, packed);
-        bool all = w->all[tile] >> j & 1;
-        for (int i = 0; i < n; i++) {
-            if (!all && !(w->seen[i][tile] >> j & 1))
-                continue;
-            __m512 p = _mm512_set1_ps(w->p[i][at]);
-            p = packed ? _mm512_mul_ps(p, v.scales) : p;
-            first[i] = _mm512_fmadd_ps(p, v.first, first[i]);
-            second[i] = _mm512_fmadd_ps(p, v.second, second[i]);
-        }
-    }
-}
-
-// Dimensions [d, d + 32), or 16 of them at the end, of every query's o.
-NB_INLINE void sum_values(const work *w, uint32_t d, const int n, const bool packed)
-{
-    __m512 first[NB_ATTEND_QUERIES], second[NB_ATTEND_QUERIES];
-    for (int i = 0; i < n; i++)
-        first[i] = second[i] = _mm512_setzero_ps();
-    for (uint32_t tile = 0; tile < w->n_tiles; tile++)
-        add_values(w, tile, d, first, second, n, packed);
-    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    __m512 v[2];
+    for (int c = 0; c < n_blocks; c++)
+        v[c] = load_values(w, vector, b + (uint32_t)c, packed);
     for (int i = 0; i < n; i++) {
-        float *o = w->chunk->partials[i] + d;
-        _mm512_storeu_ps(o, packed ? _mm512_permutex2var_ps(first[i], low, second[i]) : first[i]);
-        if (d + 32 <= w->chunk->head_dim)
-            _mm512_storeu_ps(o + 16, packed ? _mm512_permutex2var_ps(first[i], high, second[i]) : second[i]);
+        if (!(seen_by >> i & 1))
+            continue;
+        __m512 p = _mm512_set1_ps(w->p[i][at]);
+        for (int c = 0; c < n_blocks; c++)
+            sums[i * n_blocks + c] = _mm512_fmadd_ps(p, v[c], sums[i * n_blocks + c]);
     }
 }
 
-static void decode_value_scales(work *w)
+NB_INLINE void add_tile(const work *w, uint32_t tile, uint32_t b, __m512 *sums, const int n, const int n_blocks,
+                        const bool packed)
 {
-    const nb_attend_chunk *chunk = w->chunk;
-    __mmask16 mask = nb_avx512_first(chunk->head_dim / 16);
-    for (uint32_t at = 0; at < w->n_tiles * NB_KV_TILE; at++) {
-        const uint8_t *vector = chunk->v + (size_t)(chunk->slot_begin + at) * w->vector_bytes;
-        __m128i bytes = _mm_maskz_loadu_epi8(mask, vector + chunk->head_dim / 2);
-        _mm512_storeu_ps(w->scales[at], nb_avx512_e4m3_over_256(bytes));
+    uint32_t at = tile * NB_KV_TILE;
+    const uint8_t *vector = w->chunk->v + (size_t)(w->chunk->slot_begin + at) * w->vector_bytes;
+    if (w->all[tile] == 0xffff) {
+        for (uint32_t j = 0; j < NB_KV_TILE; j++, vector += w->vector_bytes)
+            add_slot(w, vector, at + j, 0xff, b, sums, n, n_blocks, packed);
+        return;
     }
+    for (uint32_t j = 0; j < NB_KV_TILE; j++, vector += w->vector_bytes) {
+        uint32_t seen_by = 0;
+        for (int i = 0; i < n; i++)
+            seen_by |= (w->seen[i][tile] >> j & 1u) << i;
+        if (seen_by)
+            add_slot(w, vector, at + j, seen_by, b, sums, n, n_blocks, packed);
+    }
+}
+
+// n_blocks blocks of 16 dimensions of every query's o.
+NB_INLINE void sum_values(const work *w, uint32_t b, const int n, const int n_blocks, const bool packed)
+{
+    __m512 sums[2 * NB_ATTEND_QUERIES];
+    for (int i = 0; i < n * n_blocks; i++)
+        sums[i] = _mm512_setzero_ps();
+    for (uint32_t tile = 0; tile < w->n_tiles; tile++)
+        if (w->any[tile])
+            add_tile(w, tile, b, sums, n, n_blocks, packed);
+    const __m512i in_order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    for (int i = 0; i < n * n_blocks; i++)
+        _mm512_storeu_ps(w->chunk->partials[i / n_blocks] + (b + (uint32_t)(i % n_blocks)) * BLOCK,
+                         packed ? _mm512_permutexvar_ps(in_order, sums[i]) : sums[i]);
 }
 
 // ---- all of it ------------------------------------------------------------------------------------------------------
@@ -204,7 +203,8 @@ NB_INLINE void attend(const nb_attend_chunk *chunk, const int n, const bool pack
 {
     work w;
     w.chunk = chunk;
-    w.table = value_table(chunk->format);
+    w.scaled = chunk->format == NB_KV_FORMAT_E1M2 ? e1m2_scaled : e2m1_scaled;
+    w.table = _mm512_load_ps(w.scaled[ONE]);
     w.vector_bytes = nb_kv_vector_bytes(chunk->format, chunk->head_dim);
     w.n_tiles = (chunk->slot_end - chunk->slot_begin) / NB_KV_TILE;
     __m512 maxima[NB_ATTEND_QUERIES];
@@ -217,11 +217,12 @@ NB_INLINE void attend(const nb_attend_chunk *chunk, const int n, const bool pack
         if (w.any[tile])
             score_tile(&w, tile, maxima, n, packed);
     for (int i = 0; i < n; i++)
-        probabilities(&w, (uint32_t)i, _mm512_reduce_max_ps(maxima[i]) + 0.0f, packed);
-    if (packed)
-        decode_value_scales(&w);
-    for (uint32_t d = 0; d < chunk->head_dim; d += 32)
-        sum_values(&w, d, n, packed);
+        probabilities(&w, (uint32_t)i, _mm512_reduce_max_ps(maxima[i]) + 0.0f);
+    uint32_t b = 0, n_blocks = chunk->head_dim / BLOCK;
+    for (; b + 2 <= n_blocks; b += 2)
+        sum_values(&w, b, n, 2, packed);
+    if (b < n_blocks)
+        sum_values(&w, b, n, 1, packed);
 }
 
 #define INSTANCE(n)                                                                                                    \

@@ -52,8 +52,8 @@ static void add_value(const nb_attend_chunk *chunk, float p, uint32_t slot, floa
     const uint8_t *vector = chunk->v + (size_t)slot * nb_kv_vector_bytes(chunk->format, chunk->head_dim);
     for (uint32_t d = 0; d < chunk->head_dim; d++) {
         if (is_packed(chunk->format)) {
-            float weight = p * nb_e4m3_decode(vector[chunk->head_dim / 2 + d / 16]);
-            o[d] = __builtin_fmaf(weight, nibble_value(chunk->format, (vector[d / 2] >> (d % 2 * 4)) & 15), o[d]);
+            float value = nibble_value(chunk->format, (vector[d / 2] >> (d % 2 * 4)) & 15);
+            o[d] = __builtin_fmaf(p, value * nb_e4m3_decode(vector[chunk->head_dim / 2 + d / 16]), o[d]);
         } else {
             o[d] = __builtin_fmaf(p, wide_element(chunk->format, vector, d), o[d]);
         }

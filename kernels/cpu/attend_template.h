@@ -26,7 +26,6 @@ typedef struct work {
     float q[GROUP][HEAD_DIM_MAX];                   // together, so that one register addresses all
     float p[GROUP][NB_KV_SEGMENT];                  // scores, then probabilities
     float scales[HEAD_DIM_MAX / 16][NB_KV_SEGMENT]; // block scales of V
-    float weights[GROUP][NB_KV_SEGMENT];            // p times the block scale
 } work;
 
 static nb_code_table value_table(nb_kv_format format)
@@ -56,8 +55,10 @@ static void find_seen(work *w, uint32_t n)
         w->any[tile] = 0;
         w->all[tile] = 0xffff;
         for (uint32_t i = 0; i < n; i++) {
-            uint16_t mask =
-                (uint16_t)nb_kv_view_mask(chunk->views[w->first + i], chunk->slot_begin + tile * NB_KV_TILE);
+            const nb_kv_view *const *view = &chunk->views[w->first + i];
+            uint16_t mask = i > 0 && view[0] == view[-1] // the heads of one row
+                                ? w->seen[i - 1][tile]
+                                : (uint16_t)nb_kv_view_mask(*view, chunk->slot_begin + tile * NB_KV_TILE);
             w->seen[i][tile] = mask;
             w->any[tile] |= mask;
             w->all[tile] &= mask;
@@ -159,34 +160,24 @@ static void decode_value_scales(work *w)
     }
 }
 
-// p(t) * s_b(t) of every slot for one block.
-static void weigh(work *w, uint32_t b, uint32_t n)
-{
-    for (uint32_t tile = 0; tile < w->n_tiles; tile++)
-        for (uint32_t i = 0; i < n && w->any[tile]; i++)
-            nb_lanes_store(w->weights[i] + tile * NB_KV_TILE,
-                           nb_lanes_multiply(nb_lanes_load(w->p[i] + tile * NB_KV_TILE),
-                                             nb_lanes_load(w->scales[b] + tile * NB_KV_TILE)));
-}
-
 NB_INLINE void add_values(const work *w, uint32_t tile, uint32_t d, nb_lanes *sums, const int n, const bool packed)
 {
     const nb_attend_chunk *chunk = w->chunk;
-    const float(*weights)[NB_KV_SEGMENT] = packed ? w->weights : w->p;
     for (uint32_t j = 0; j < NB_KV_TILE; j++) {
         if (!(w->any[tile] >> j & 1))
             continue;
         uint32_t at = tile * NB_KV_TILE + j;
         const uint8_t *vector = chunk->v + (size_t)(chunk->slot_begin + at) * w->vector_bytes;
-        nb_lanes v =
-            packed ? nb_lanes_decode(w->table, nb_bytes_nibbles(vector + d / 2)) : load_wide(chunk->format, vector, d);
+        nb_lanes v = packed ? nb_lanes_multiply(nb_lanes_decode(w->table, nb_bytes_nibbles(vector + d / 2)),
+                                                nb_lanes_set(w->scales[d / 16][at]))
+                            : load_wide(chunk->format, vector, d);
         if (w->all[tile] >> j & 1)
             for (int i = 0; i < n; i++)
-                sums[i] = nb_lanes_fma(nb_lanes_set(weights[i][at]), v, sums[i]);
+                sums[i] = nb_lanes_fma(nb_lanes_set(w->p[i][at]), v, sums[i]);
         else
             for (int i = 0; i < n; i++)
                 if (w->seen[i][tile] >> j & 1)
-                    sums[i] = nb_lanes_fma(nb_lanes_set(weights[i][at]), v, sums[i]);
+                    sums[i] = nb_lanes_fma(nb_lanes_set(w->p[i][at]), v, sums[i]);
     }
 }
 
@@ -194,8 +185,6 @@ NB_INLINE void add_values(const work *w, uint32_t tile, uint32_t d, nb_lanes *su
 NB_INLINE void sum_values(work *w, uint32_t d, const int n, const bool packed)
 {
     nb_lanes sums[GROUP];
-    if (packed)
-        weigh(w, d / 16, (uint32_t)n);
     for (int i = 0; i < n; i++)
         sums[i] = nb_lanes_set(0.0f);
     for (uint32_t tile = 0; tile < w->n_tiles; tile++)

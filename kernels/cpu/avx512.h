@@ -29,6 +29,24 @@ NB_INLINE __m512 nb_avx512_e4m3(__m128i bytes)
     return _mm512_mul_ps(nb_avx512_e4m3_over_256(bytes), _mm512_set1_ps(256.0f));
 }
 
+// nb_exp, lane by lane with its bits.
+NB_INLINE __m512 nb_avx512_exp(__m512 x)
+{
+    __m512 y = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(88.3f)), _mm512_set1_ps(-87.3f));
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(y, _mm512_set1_ps(0x1.715476p+0f)), _MM_FROUND_CUR_DIRECTION);
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e400p-1f), y);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
+    __m512 p = _mm512_set1_ps(0x1.a01a02p-13f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.6c16c2p-10f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.111112p-7f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.555556p-5f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0x1.555556p-3f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.3f), _CMP_NLT_UQ), p, n);
+}
+
 // The first n of up to 16 lanes.
 NB_INLINE __mmask16 nb_avx512_first(uint32_t n)
 {

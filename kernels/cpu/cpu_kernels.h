@@ -31,7 +31,7 @@ enum { NB_ATTEND_QUERIES = 8 };
 //   dot(t)     = fma(B_b(t), s_b(t), .) over b in order, from 0     (s = 1 for bf16 and f32)
 //   score(t)   = dot(t) * qk_scale;  m = max score(t);  p(t) = nb_exp(score(t) - m), 0 outside the view
 //   l          = 16 lanes by t mod 16, plain additions in ascending t, from 0, then the tree
-//   o_d        = fma(p(t) * s_b(t), value(v_td), .) over t in ascending order, from 0
+//   o_d        = fma(p(t), value(v_td) * s_b(t), .) over t in ascending order, from 0; the product in it is exact
 // Tiles of 16 slots of which no query sees a slot may be skipped (they add zeros). A query that sees no slot of the
 // segment gets m = -INFINITY, l = 0, o = 0.
 typedef struct nb_attend_chunk {
