@@ -193,7 +193,7 @@ asan: ## unit tests with the address and undefined-behaviour sanitizers
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## unit tests with the thread sanitizer
-	@$(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" unit
+	@$(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
 
 FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
