@@ -99,7 +99,9 @@ int nb_out_json(json_t *object)
 {
     if (!object)
         return nb_fail(NB_EXIT_FAILED, "cannot print this result as JSON; expected text, found bytes that are none");
-    char *line = checked(json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY));
+    // In ASCII, because some readers take U+2028 or U+0085 for the end of a line.
+    char *line =
+        checked(json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
     fputs(line, stdout);
     putchar('\n');
     free(line);

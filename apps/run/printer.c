@@ -112,7 +112,7 @@ static void print_step(nb_printer *printer, int32_t id)
     json_object_set_new(line, "text", json_stringn(nb_growing_text(&printer->step), printer->step.bytes));
     if (printer->step_reasons)
         json_object_set_new(line, "reasoning", json_true());
-    char *text = json_dumps(line, JSON_COMPACT);
+    char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
     if (text)
         puts(text);
     free(text);

@@ -84,6 +84,9 @@ feed() # TEXT OPTION...: tokenize with this on standard input
     shift
     sh -c '"$@" <"$0"' "$work/fed" "$nibble" tokenize "$model" "$@"
 }
+printf '"a\342\200\250b\303\251"\n' >"$work/separator"
+ends 0 'a text with a line separator' sh -c "'$nibble' tokenize '$model' --json <'$work/separator' | '$nibble' tokenize '$model' --json --decode"
+check 'comes back in ASCII, one line to any reader' test "$(cat "$work/out")" = '"a\u2028b\u00E9"'
 refuses 3 'ids that are none' feed '1 x 2' --decode
 refuses 3 'ids outside the vocabulary' feed '1 99999' --decode
 refuses 3 'a line that is not JSON' feed 'What?' --json
