@@ -133,6 +133,11 @@ static void do_load(nb_chat *chat, const char *rest)
         nb_note("/load needs the name of a file");
         return;
     }
+    struct stat info;
+    if (stat(rest, &info) == 0 && !S_ISREG(info.st_mode)) { // a pipe would be waited on for ever
+        nb_note("cannot load %s: expected a file, found something else", rest);
+        return;
+    }
     json_t *list = json_load_file(rest, JSON_REJECT_DUPLICATES, &reason);
     if (!list || !is_conversation(list)) {
         nb_note("cannot load %s: %s", rest, list ? "expected a list of messages with role and content" : reason.text);

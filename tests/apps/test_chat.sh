@@ -64,8 +64,10 @@ chat <<E7
 #1:What is 34 + 21?\r
 #2:/save $work/fifo\r
 #3:/save $work\r
-#4:/quit\r
+#4:/load $work/fifo\r
+#5:/quit\r
 E7
+says '/load of a pipe does not wait' "cannot load $work/fifo"
 says '/save onto something that is no file' "cannot write $work/fifo"
 check 'leaves it what it was' test -p "$work/fifo"
 says '/save onto a folder' "cannot write $work: Is a directory"
