@@ -150,8 +150,8 @@ NB_API nb_engine_options nb_engine_defaults(void);
 NB_CHECKED NB_API nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_engine_options *options,
                                            nb_error *error);
 
-// An engine with random weights, NVFP4 or BF16, of the shapes that a config.json describes (lm_head, embedding BF16), for
-// measuring speed without the model. It has no text.
+// An engine with random weights, NVFP4 or BF16, of the shapes that a config.json describes (lm_head, embedding BF16),
+// for measuring speed without the model. It has no text.
 NB_CHECKED NB_API nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
                                                  const nb_engine_options *options, nb_error *error);
 NB_API void nb_engine_close(nb_engine *engine); // all its sessions must be freed before
