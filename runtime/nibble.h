@@ -150,11 +150,7 @@ NB_API nb_engine_options nb_engine_defaults(void);
 NB_CHECKED NB_API nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_engine_options *options,
                                            nb_error *error);
 
-<<<<<<< Updated upstream
 // An engine with random weights, NVFP4 or BF16, of the shapes that a config.json describes (lm_head, embedding BF16),
-=======
-// An engine with random weights, NVFP4 or BF16, of the shapes that a config.json describes (embedding and head BF16),
->>>>>>> Stashed changes
 // for measuring speed without the model. It has no text.
 NB_CHECKED NB_API nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
                                                  const nb_engine_options *options, nb_error *error);
