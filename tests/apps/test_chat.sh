@@ -28,7 +28,7 @@ chat() # OPTION...: the screen goes to $work/screen
         done
         sleep 0.1
         printf '%b' "$keys"
-    done | TERM=xterm timeout 60 script -qec "$(printf '%q ' "$nibble" run "$model" --temperature 0 "$@")" "$work/log" >"$work/screen" 2>&1
+    done | TERM=xterm timeout 60 script -qec "exec $(printf '%q ' "$nibble" run "$model" --temperature 0 "$@")" "$work/log" >"$work/screen" 2>&1
     code=${PIPESTATUS[1]}
     cp "$work/screen" "$work/out"
     : >"$work/err"
