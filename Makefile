@@ -195,6 +195,21 @@ asan: ## unit tests with the address and undefined-behaviour sanitizers
 tsan: ## unit tests with the thread sanitizer
 	@$(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
 
+SOAK_TOKENS ?= 100000
+soak: ## SOAK_TOKENS (100000) through full rings, checked against fresh computations
+	@$(AGAIN) $(BUILD)/tests/runtime/test_soak
+	NB_SOAK_TOKENS=$(SOAK_TOKENS) $(BUILD)/tests/runtime/test_soak
+
+faults: ## every allocation, read, write, map, rename ... of every operation made to fail once, leaks looked for
+	@$(AGAIN) BUILD=$(BUILD)-asan OPT="-O1 -g" faults-run \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+
+faults-run: all $(BUILD)/tests/apps/test_failures
+	NB_FAULTS=all $(BUILD)/tests/apps/test_failures
+
+check-fresh: ## `make run` and `make test` of HEAD on a minimal Debian 12, bootstrapped for it (root, debootstrap)
+	@tests/fresh.sh || [ $$? -eq 77 ]
+
 FUZZ_SECONDS ?= 60
 fuzz: ## each fuzz target for FUZZ_SECONDS (60) with clang's libFuzzer
 	@$(AGAIN) CC=clang BUILD=$(BUILD)-fuzz OPT="-O1 -g" fuzz-run \
@@ -222,10 +237,11 @@ clean: ## remove the build directories
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' Makefile | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
-	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS Q"
+	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS SOAK_TOKENS Q"
 
 FORCE:
-.PHONY: all deps run bench test test-arm tests unit check asan tsan fuzz fuzz-run fuzz-replay format install uninstall clean help FORCE
+.PHONY: all deps run bench test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
+        format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -17,7 +17,7 @@ skip()
 if [ "${1:-}" = --inside ]; then
     root=$2
     mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit 1
-    exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C DEBIAN_FRONTEND=noninteractive \
+    exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home LANG=C DEBIAN_FRONTEND=noninteractive \
         /bin/bash -c "$3"
 fi
 
@@ -30,13 +30,13 @@ namespaces=(unshare --mount --pid --fork --kill-child --propagation private)
 [ -z "$(git status --porcelain)" ] || echo 'fresh: only what is committed is tried' >&2
 
 root=$(mktemp -d)
-# The mounts were never visible out here; --one-file-system in case they were.
+# debootstrap's and our mounts were never visible out here; --one-file-system in case they were.
 trap 'rm -rf --one-file-system "$root"' EXIT
 trap 'exit 130' INT TERM HUP
 chmod 755 "$root"
 
 echo "fresh: a minimal Debian 12 in $root"
-debootstrap --variant=minbase bookworm "$root" "${MIRROR:-http://deb.debian.org/debian}" >"$root.log" 2>&1 || {
+"${namespaces[@]}" debootstrap --variant=minbase bookworm "$root" "${MIRROR:-http://deb.debian.org/debian}" >"$root.log" 2>&1 || {
     tail -n 20 "$root.log" >&2
     rm -f "$root.log"
     skip 'debootstrap failed'
@@ -47,12 +47,12 @@ cp /etc/resolv.conf "$root/etc/"
 grep -ls Acquire /etc/apt/apt.conf.d/* | while read -r file; do cp "$file" "$root/etc/apt/apt.conf.d/"; done
 mkdir -p "$root/etc/ssl/certs"
 [ -d /etc/ssl/certs ] && cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/" 2>/dev/null
-git clone -q --no-local . "$root/root/nibble" || exit 1
+git clone -q --no-local . "$root/home/nibble" || exit 1
 
 # What comes before the two commands: someone had git and make.
 "${namespaces[@]}" "$0" --inside "$root" '
     apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends git make >/dev/null || exit 1
-    cd /root/nibble && echo "fresh: make run" && make run && echo "fresh: make test" && make test'
+    cd /home/nibble && echo "fresh: make run" && make run && echo "fresh: make test" && make test'
 status=$?
 [ $status -eq 0 ] && echo "fresh: both commands passed" || echo "fresh: FAILED with status $status" >&2
 exit $status
