@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole tiny model in double precision with the ring's semantics taken from their definition alone: a query at p sees
-// the sinks (positions below n_sinks) and the last n_ctx - n_sinks positions; K and V of a token are those computed when
-// it was appended. Nothing here knows of slots: every K and V ever appended is kept by position.
+// A whole tiny model in double precision with the ring's semantics taken from their definition alone: a query at p
+// sees the sinks (positions below n_sinks) and the last n_ctx - n_sinks positions; K and V of a token are those
+// computed when it was appended. Nothing here knows of slots: every K and V ever appended is kept by position.
 //
 // Every value carries how far an f32 computation in the orders of kernels/ may be from it at most (first order, from
-// operand errors and rounding counts), so a comparison needs no tuned tolerance. Worst cases multiply from one product to
-// the next, so a
-// caller compares stage by stage and goes on with the values it found; then the bounds stay tight.
+// operand errors and rounding counts), so a comparison needs no tuned tolerance. Worst cases multiply from one product
+// to the next, so a caller compares stage by stage and goes on with the values it found; then the bounds stay tight.
 #ifndef NB_TESTS_RING_F64_H
 #define NB_TESTS_RING_F64_H
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long lives: random walks of a few sessions through full rings with sinks - chunked prompts, single tokens, batch steps,
-// rewinds, resets, changed tails, calls stopped half-way, saves, restores and forks (a fork is a save and a restore into
-// another session) - and at random moments a fresh session, of other chunks, threads and kernels, computes the whole
-// timeline again and must have the same logits, bit for bit. NB_SOAK_TOKENS: tokens a walk appends (default 3000).
+// Long lives: random walks of a few sessions through full rings with sinks - chunked prompts, single tokens, batch
+// steps, rewinds, resets, changed tails, calls stopped half-way, saves, restores and forks (a fork is a save and a
+// restore into another session) - and at random moments a fresh session, of other chunks, threads and kernels,
+// computes the whole timeline again and must have the same logits, bit for bit. NB_SOAK_TOKENS: tokens a walk appends
+// (default 3000).
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
