@@ -188,12 +188,16 @@ static nb_status load_stops(nb_text *text, const char *directory, nb_error *erro
 static nb_status load_tokenizer(nb_text *text, const char *directory, nb_error *error)
 {
     char path[PATH_BYTES];
-    char *data;
-    size_t bytes;
+    nb_map map; // read where it lies: a copy of 11 MB would be the largest thing that loading takes
     NB_TRY(join_path(path, directory, "tokenizer.json", error));
-    NB_TRY(nb_file_read(path, TOKENIZER_BYTES_MAX, &data, &bytes, error));
-    nb_status status = nb_tokenizer_parse(&text->tokenizer, data, bytes, error);
-    free(data);
+    NB_TRY(nb_map_open(&map, path, error));
+    nb_status status = NB_OK;
+    if (map.bytes > TOKENIZER_BYTES_MAX)
+        status = nb_error_set(error, NB_ERR_INPUT, "tokenizer.json; expected at most %d bytes, found %zu",
+                              TOKENIZER_BYTES_MAX, map.bytes);
+    else
+        status = nb_tokenizer_parse(&text->tokenizer, (const char *)map.data, map.bytes, error);
+    nb_map_close(&map);
     return status;
 }
 

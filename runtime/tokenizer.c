@@ -9,15 +9,15 @@
 #include "runtime/utf8.h"
 
 enum {
-    VALUES_MAX = 16 << 20, // JSON values: 2^22 tokens and as many merges of two
+    VALUES_MAX = 4 << 20, // JSON values beside vocabulary and merges
     NORMALIZED_BYTES_MAX = 4 * NB_TOKENIZER_TEXT_BYTES_MAX,
 };
 
 // ---- building -----------------------------------------------------------------------------------------------
 
-static nb_status load(nb_tokenizer *tokenizer, const json_t *root, nb_error *error)
+static nb_status load(nb_tokenizer *tokenizer, const json_t *root, const nb_json_span spans[2], nb_error *error)
 {
-    NB_TRY(nb_tokenizer_load_model(tokenizer, root, error));
+    NB_TRY(nb_tokenizer_load_model(tokenizer, root, &spans[0], &spans[1], error));
     NB_TRY(nb_tokenizer_load_normalizer(tokenizer, root, error));
     NB_TRY(nb_tokenizer_load_added(tokenizer, root, error));
     NB_TRY(nb_tokenizer_load_pretokenizer(tokenizer, root, error));
@@ -28,11 +28,17 @@ static nb_status load(nb_tokenizer *tokenizer, const json_t *root, nb_error *err
 nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *json, size_t json_bytes, nb_error *error)
 {
     *tokenizer = NULL;
-    json_t *root;
-    NB_TRY(nb_json_parse(&root, json, json_bytes, VALUES_MAX, "tokenizer.json", error));
+    json_t *root = NULL;
+    nb_buffer rest = {0};
+    nb_json_span spans[2] = {{.key = "vocab"}, {.key = "merges"}};
+    nb_status status = nb_json_cut(json, json_bytes, "model", spans, NB_COUNT(spans), &rest, error);
+    if (status == NB_OK)
+        status = nb_json_parse(&root, rest.data ? rest.data : "", rest.bytes, VALUES_MAX, "tokenizer.json", error);
+    nb_buffer_free(&rest);
+    NB_TRY(status);
     nb_tokenizer *made = calloc(1, sizeof *made);
-    nb_status status =
-        made ? load(made, root, error) : nb_error_set(error, NB_ERR_SYSTEM, "tokenizer does not fit memory");
+    status =
+        made ? load(made, root, spans, error) : nb_error_set(error, NB_ERR_SYSTEM, "tokenizer does not fit memory");
     json_decref(root);
     if (status == NB_OK)
         *tokenizer = made;

@@ -5,6 +5,8 @@
 
 #include "runtime/tokenizer_parts.h"
 
+enum { MERGES_MAX = 1 << 24 }; // far beyond any vocabulary
+
 // ---- vocabulary ---------------------------------------------------------------------------------------------
 
 static nb_status read_id(const nb_json_reader *reader, const char *key, const json_t *value, uint32_t *id)
@@ -17,42 +19,58 @@ static nb_status read_id(const nb_json_reader *reader, const char *key, const js
     return NB_OK;
 }
 
-// Highest id + 1 of the vocabulary and the added tokens.
-static nb_status count_ids(json_t *names, const json_t *added, uint32_t *n_ids, nb_error *error)
+// Ids lie near 0 to the number of tokens: memory follows the ids, not the file, so an id far beyond is a mistake or
+// worse.
+typedef struct vocab_loader {
+    nb_vocab *vocab;
+    uint32_t n_tokens; // of the vocabulary and added ones
+    uint32_t n_ids;    // highest id so far + 1
+} vocab_loader;
+
+static nb_status make_room(vocab_loader *loader, uint32_t id, nb_error *error)
 {
+    uint32_t limit = 2 * loader->n_tokens + 4096;
+    if (id >= limit)
+        return nb_error_set(error, NB_ERR_INPUT, "tokenizer.json: model.vocab; expected ids near 0 to %u, found %u",
+                            loader->n_tokens, id);
+    loader->n_ids = (uint32_t)nb_max(loader->n_ids, id + 1);
+    if (id < loader->vocab->n_ids)
+        return NB_OK;
+    return nb_vocab_resize(loader->vocab, (uint32_t)nb_min(limit, id + 1 + id / 4), error);
+}
+
+static nb_status add_names(void *user, json_t *names, nb_error *error)
+{
+    vocab_loader *loader = user;
+    nb_json_reader reader = {names, "tokenizer.json: model: vocab", error};
     const char *name;
     json_t *value;
-    uint32_t id = 0;
-    *n_ids = 0;
-    nb_json_reader reader = {names, "tokenizer.json: model: vocab", error};
+    uint32_t id;
     json_object_foreach(names, name, value)
     {
         NB_TRY(read_id(&reader, name, value, &id));
-        *n_ids = (uint32_t)nb_max(*n_ids, id + 1);
-    }
-    for (size_t i = 0; i < json_array_size(added); i++) {
-        reader = (nb_json_reader){json_array_get(added, i), "tokenizer.json: added_tokens", error};
-        NB_TRY(read_id(&reader, "id", nb_json_find(&reader, "id"), &id));
-        *n_ids = (uint32_t)nb_max(*n_ids, id + 1);
+        NB_TRY(make_room(loader, id, error));
+        NB_TRY(nb_vocab_add(loader->vocab, id, name, strlen(name), error));
     }
     return NB_OK;
 }
 
-static nb_status load_vocab(nb_tokenizer *tokenizer, json_t *names, const json_t *added, nb_error *error)
+static nb_status load_vocab(nb_tokenizer *tokenizer, const nb_json_span *names, const json_t *added, nb_error *error)
 {
-    uint32_t n_ids;
-    NB_TRY(count_ids(names, added, &n_ids, error));
-    // Memory follows the ids, not the file: an id far beyond the number of tokens is a mistake or worse.
-    size_t n_tokens = json_object_size(names) + json_array_size(added);
-    if (n_ids > 2 * n_tokens + 4096)
-        return nb_error_set(error, NB_ERR_INPUT, "tokenizer.json: model.vocab; expected ids near 0 to %zu, found %u",
-                            n_tokens, n_ids - 1);
-    NB_TRY(nb_vocab_create(&tokenizer->vocab, n_ids, error));
-    const char *name;
-    json_t *value;
-    json_object_foreach(names, name, value)
-        NB_TRY(nb_vocab_add(&tokenizer->vocab, (uint32_t)json_integer_value(value), name, strlen(name), error));
-    return NB_OK;
+    size_t n_tokens = names->n_members + json_array_size(added);
+    if (n_tokens > NB_VOCAB_IDS_MAX)
+        return nb_error_set(error, NB_ERR_INPUT, "tokenizer.json: model.vocab; expected at most %d tokens, found %zu",
+                            NB_VOCAB_IDS_MAX, n_tokens);
+    vocab_loader loader = {.vocab = &tokenizer->vocab, .n_tokens = (uint32_t)n_tokens};
+    NB_TRY(nb_vocab_create(&tokenizer->vocab, loader.n_tokens, error));
+    NB_TRY(nb_json_each_batch(names, "tokenizer.json", add_names, &loader, error));
+    for (size_t i = 0; i < json_array_size(added); i++) {
+        nb_json_reader reader = {json_array_get(added, i), "tokenizer.json: added_tokens", error};
+        uint32_t id;
+        NB_TRY(read_id(&reader, "id", nb_json_find(&reader, "id"), &id));
+        NB_TRY(make_room(&loader, id, error));
+    }
+    return nb_vocab_resize(&tokenizer->vocab, loader.n_ids, error);
 }
 
 // ---- merges -------------------------------------------------------------------------------------------------
@@ -77,16 +95,31 @@ static nb_status add_merge(nb_bpe *bpe, nb_buffer *joined, const json_t *merge, 
                             json_string_length(right), model->error);
 }
 
-static nb_status load_merges(nb_tokenizer *tokenizer, const nb_json_reader *model)
+typedef struct merges_loader {
+    nb_bpe *bpe;
+    nb_buffer joined;
+} merges_loader;
+
+static nb_status add_merges(void *user, json_t *merges, nb_error *error)
+{
+    merges_loader *loader = user;
+    nb_json_reader model = {NULL, "tokenizer.json: model", error};
+    for (size_t i = 0; i < json_array_size(merges); i++)
+        NB_TRY(add_merge(loader->bpe, &loader->joined, json_array_get(merges, i), &model));
+    return NB_OK;
+}
+
+static nb_status load_merges(nb_tokenizer *tokenizer, const nb_json_reader *model, const nb_json_span *span)
 {
     const json_t *merges;
     NB_TRY(nb_json_array(model, "merges", NB_JSON_REQUIRED, &merges));
-    NB_TRY(nb_bpe_create(&tokenizer->bpe, &tokenizer->vocab, (uint32_t)json_array_size(merges), model->error));
-    nb_buffer joined = {0};
-    nb_status status = NB_OK;
-    for (size_t i = 0; i < json_array_size(merges) && status == NB_OK; i++)
-        status = add_merge(&tokenizer->bpe, &joined, json_array_get(merges, i), model);
-    nb_buffer_free(&joined);
+    if (!span->text || span->n_members > MERGES_MAX)
+        return nb_error_set(model->error, NB_ERR_INPUT, "tokenizer.json: model.merges; expected at most %d, found %zu",
+                            MERGES_MAX, span->n_members);
+    NB_TRY(nb_bpe_create(&tokenizer->bpe, &tokenizer->vocab, (uint32_t)span->n_members, model->error));
+    merges_loader loader = {.bpe = &tokenizer->bpe};
+    nb_status status = nb_json_each_batch(span, "tokenizer.json", add_merges, &loader, model->error);
+    nb_buffer_free(&loader.joined);
     return status;
 }
 
@@ -125,18 +158,19 @@ static nb_status load_flags(nb_tokenizer *tokenizer, const nb_json_reader *model
     return NB_OK;
 }
 
-nb_status nb_tokenizer_load_model(nb_tokenizer *tokenizer, const json_t *root, nb_error *error)
+nb_status nb_tokenizer_load_model(nb_tokenizer *tokenizer, const json_t *root, const nb_json_span *names,
+                                  const nb_json_span *merges, nb_error *error)
 {
     nb_json_reader top = {root, "tokenizer.json", error}, model = {NULL, "tokenizer.json: model", error};
     const json_t *added = NULL;
     NB_TRY(nb_json_object(&top, "model", NB_JSON_REQUIRED, &model.object));
     NB_TRY(nb_json_array(&top, "added_tokens", NB_JSON_OPTIONAL, &added));
     NB_TRY(check_kind(&model));
-    json_t *names = json_object_get(model.object, "vocab");
-    if (!json_is_object(names) || json_object_size(names) == 0)
-        return nb_json_unexpected(&model, "vocab", "an object of tokens", names);
+    const json_t *vocab = json_object_get(model.object, "vocab"); // empty: its members are in `names`
+    if (!json_is_object(vocab) || names->n_members == 0)
+        return nb_json_unexpected(&model, "vocab", "an object of tokens", vocab);
     NB_TRY(load_vocab(tokenizer, names, added, error));
-    NB_TRY(load_merges(tokenizer, &model));
+    NB_TRY(load_merges(tokenizer, &model, merges));
     return load_flags(tokenizer, &model);
 }
 

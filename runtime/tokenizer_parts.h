@@ -5,7 +5,7 @@
 
 #include "runtime/added.h"
 #include "runtime/bpe.h"
-#include "runtime/json.h"
+#include "runtime/json_cut.h"
 #include "runtime/normalize.h"
 #include "runtime/pretokenize.h"
 #include "runtime/tokenizer.h"
@@ -32,7 +32,9 @@ struct nb_tokenizer {
 
 // Each reads its part of the file's root object. Errors: NB_ERR_INPUT, NB_ERR_SYSTEM. What was built so far is released
 // by nb_tokenizer_free. Order: model, normaliser, added tokens, pre-tokeniser, the rest.
-NB_MUST_USE nb_status nb_tokenizer_load_model(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);
+// `root` with an empty vocabulary and no merges; these are in `names` and `merges`.
+NB_MUST_USE nb_status nb_tokenizer_load_model(nb_tokenizer *tokenizer, const json_t *root, const nb_json_span *names,
+                                              const nb_json_span *merges, nb_error *error);
 NB_MUST_USE nb_status nb_tokenizer_load_normalizer(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);
 NB_MUST_USE nb_status nb_tokenizer_load_added(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);
 NB_MUST_USE nb_status nb_tokenizer_load_pretokenizer(nb_tokenizer *tokenizer, const json_t *root, nb_error *error);

@@ -40,6 +40,18 @@ nb_status nb_vocab_create(nb_vocab *vocab, uint32_t n_ids, nb_error *error)
     return NB_OK;
 }
 
+nb_status nb_vocab_resize(nb_vocab *vocab, uint32_t n_ids, nb_error *error)
+{
+    nb_token *tokens = realloc(vocab->tokens, nb_max(n_ids, 1) * sizeof *tokens);
+    if (!tokens)
+        return nb_error_set(error, NB_ERR_SYSTEM, "vocabulary of %u ids does not fit memory", n_ids);
+    if (n_ids > vocab->n_ids)
+        memset(tokens + vocab->n_ids, 0, (n_ids - vocab->n_ids) * sizeof *tokens);
+    vocab->tokens = tokens;
+    vocab->n_ids = n_ids;
+    return NB_OK;
+}
+
 void nb_vocab_release(nb_vocab *vocab)
 {
     free(vocab->tokens);

@@ -34,8 +34,10 @@ typedef struct nb_vocab {
 uint64_t nb_hash_bytes(const char *text, size_t bytes);
 uint64_t nb_hash_mix(uint64_t value);
 
-// Makes room for ids below n_ids. Errors: NB_ERR_SYSTEM.
+// Makes room for n_ids names and ids below n_ids. Errors: NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_vocab_create(nb_vocab *vocab, uint32_t n_ids, nb_error *error);
+// Other ids for as many names. Errors: NB_ERR_SYSTEM; the vocabulary stays as it was.
+NB_MUST_USE nb_status nb_vocab_resize(nb_vocab *vocab, uint32_t n_ids, nb_error *error);
 void nb_vocab_release(nb_vocab *vocab);
 
 // Errors: NB_ERR_INPUT (id used twice, name used twice, names that collide), NB_ERR_SYSTEM.
