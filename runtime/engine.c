@@ -6,6 +6,7 @@
 
 #include "platform/cpu.h"
 #include "platform/file.h"
+#include "runtime/text.h"
 
 const char *nb_version(void)
 {
@@ -62,12 +63,10 @@ static uint32_t position_limit(const nb_config *config)
 // Everything but model and text: kernels, threads, tables.
 static nb_status assemble(nb_engine *engine, const nb_engine_options *options, nb_error *error)
 {
-    NB_TRY(choose_activations(engine, options->act, error));
     nb_cpu cpu;
     nb_cpu_probe(&cpu);
     NB_TRY(nb_pool_create(&engine->exec.pool, options->n_threads ? options->n_threads : cpu.n_cores, error));
     nb_rope_table_init(&engine->rope, &engine->model.config.rope, engine->model.config.head_dim);
-    engine->max_positions = position_limit(&engine->model.config);
     engine->machinery = (nb_machinery){.model = &engine->model,
                                        .ops = &engine->ops,
                                        .exec = &engine->exec,
@@ -82,7 +81,9 @@ static nb_status open_text(nb_engine *engine, const char *directory, nb_error *e
     char path[4096];
     if (snprintf(path, sizeof path, "%s/tokenizer.json", directory) >= (int)sizeof path || !nb_file_exists(path))
         return NB_OK;
-    return nb_text_open(&engine->text, directory, error);
+    NB_TRY(nb_text_open(&engine->text, directory, error));
+    engine->text_bytes = nb_tokenizer_bytes(engine->text->tokenizer);
+    return NB_OK;
 }
 
 static nb_status start(nb_engine **engine, const nb_engine_options *options, nb_error *error)
@@ -90,6 +91,7 @@ static nb_status start(nb_engine **engine, const nb_engine_options *options, nb_
     *engine = calloc(1, sizeof **engine);
     if (!*engine)
         return nb_error_set(error, NB_ERR_SYSTEM, "no memory for the engine; expected %zu bytes", sizeof **engine);
+    (*engine)->is_counted_only = options->count_only;
     nb_status status = nb_ops_select(&(*engine)->ops, &(*engine)->exec, options->isa, error);
     if (status == NB_OK && options->weights > NB_WEIGHTS_RESIDENT)
         status = nb_error_set(error, NB_ERR_ARGUMENT, "unknown weights policy; expected auto, mapped or resident");
@@ -109,11 +111,19 @@ static nb_status finish(nb_engine **engine, nb_status status)
     return status;
 }
 
-static nb_status fill(nb_engine *engine, const char *directory, const nb_engine_options *options, nb_error *error)
+// Everything is counted first; only what fits is taken. The text comes before the weights, because reading it takes
+// working memory that is given back.
+static nb_status fill(nb_engine *engine, const nb_engine_options *options, nb_error *error)
 {
-    bool resident = options->weights == NB_WEIGHTS_RESIDENT; // auto: pages already cached cost nothing to map
-    NB_TRY(nb_model_open(&engine->model, directory, resident, options->on_progress, options->progress_user, error));
-    NB_TRY(open_text(engine, directory, error));
+    nb_plan plan = {0};
+    NB_TRY(choose_activations(engine, options->act, error));
+    engine->max_positions = position_limit(&engine->model.config);
+    nb_status status = nb_engine_check_plan(engine, options->session, &plan, error);
+    if (options->plan)
+        *options->plan = plan;
+    if (status != NB_OK || options->count_only)
+        return status;
+    NB_TRY(nb_model_load(&engine->model, options->on_progress, options->progress_user, error));
     return assemble(engine, options, error);
 }
 
@@ -121,8 +131,12 @@ nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_eng
 {
     nb_engine_options defaults = nb_engine_defaults();
     options = options ? options : &defaults;
+    bool resident = options->weights == NB_WEIGHTS_RESIDENT;
     NB_TRY(start(engine, options, error));
-    return finish(engine, fill(*engine, directory, options, error));
+    nb_status status = open_text(*engine, directory, error);
+    if (status == NB_OK)
+        status = nb_model_count(&(*engine)->model, directory, resident, error);
+    return finish(engine, status == NB_OK ? fill(*engine, options, error) : status);
 }
 
 nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path, const nb_engine_options *options,
@@ -131,8 +145,8 @@ nb_status nb_engine_open_shape(nb_engine **engine, const char *config_json_path,
     nb_engine_options defaults = nb_engine_defaults();
     options = options ? options : &defaults;
     NB_TRY(start(engine, options, error));
-    nb_status status = nb_model_open_shape(&(*engine)->model, config_json_path, options->shape_plain, error);
-    return finish(engine, status == NB_OK ? assemble(*engine, options, error) : status);
+    nb_status status = nb_model_count_shape(&(*engine)->model, config_json_path, options->shape_plain, error);
+    return finish(engine, status == NB_OK ? fill(*engine, options, error) : status);
 }
 
 void nb_engine_close(nb_engine *engine)
@@ -155,7 +169,7 @@ void nb_engine_info_get(const nb_engine *engine, nb_engine_info *info)
                              .weights = model->is_resident ? NB_WEIGHTS_RESIDENT : NB_WEIGHTS_MAPPED,
                              .act = engine->act,
                              .kv_default = model->is_quantised ? NB_KV_E1M2 : NB_KV_BF16,
-                             .n_threads = nb_pool_size(engine->exec.pool),
+                             .n_threads = engine->exec.pool ? nb_pool_size(engine->exec.pool) : 0,
                              .n_layers = c->n_layers,
                              .n_heads = c->n_heads,
                              .n_kv_heads = c->n_kv_heads,

@@ -15,6 +15,13 @@ struct nb_engine {
     nb_text *text;          // NULL: no tokenizer.json
     nb_activations act;     // in force
     uint32_t max_positions; // config's, stretched by dynamic RoPE
+    uint64_t text_bytes;    // tables of the text, taken before anything else
+    bool is_counted_only;   // no weights, no threads
 };
+
+// The plan of the engine (its model counted) and a session of these options (NULL: the defaults, and only the engine is
+// checked). NB_ERR_FIT when it exceeds what is available; `plan` is filled then too.
+NB_MUST_USE nb_status nb_engine_check_plan(const nb_engine *engine, const nb_session_options *options, nb_plan *plan,
+                                           nb_error *error);
 
 #endif

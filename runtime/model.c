@@ -30,8 +30,13 @@ nb_status nb_model_place(nb_model *model, nb_error *error)
                             (unsigned long long)nb_memory_takeable(&memory), (unsigned long long)bytes);
     NB_TRY(nb_arena_place(&storage->weights, error));
     NB_TRY(nb_arena_place(&storage->tables, error));
-    model->host_bytes = storage->tables.counted_bytes;
     return NB_OK;
+}
+
+void nb_model_note_counted(nb_model *model)
+{
+    model->host_bytes = model->storage->tables.counted_bytes;
+    model->resident_bytes = model->storage->weights.counted_bytes;
 }
 
 static nb_status check_unchanged(const nb_checkpoint *checkpoint, nb_error *error)
@@ -51,32 +56,49 @@ static void forget_files(nb_checkpoint *checkpoint)
     nb_checkpoint_close(checkpoint);
 }
 
-static nb_status open_model(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
-                            void *progress_user, nb_error *error)
+static nb_binder make_binder(nb_model *model, nb_error *error)
+{
+    return (nb_binder){.model = model,
+                       .family = nb_family_find(model->config.model_type),
+                       .checkpoint = &model->storage->checkpoint,
+                       .weights = &model->storage->weights,
+                       .tables = &model->storage->tables,
+                       .resident = model->is_resident,
+                       .error = error};
+}
+
+static nb_status count(nb_model *model, const char *directory, nb_error *error)
 {
     NB_TRY(nb_config_open(&model->config, directory, error));
     NB_TRY(nb_model_allocate(model, error));
-    struct nb_model_storage *storage = model->storage;
-    NB_TRY(nb_checkpoint_open(&storage->checkpoint, directory, error));
-    const nb_family *family = nb_family_find(model->config.model_type);
-    nb_binder binder = {.model = model,
-                        .family = family,
-                        .checkpoint = &storage->checkpoint,
-                        .weights = &storage->weights,
-                        .tables = &storage->tables,
-                        .resident = resident,
-                        .on_progress = on_progress,
-                        .progress_user = progress_user,
-                        .error = error};
-    model->family = family->model_type;
-    model->is_resident = resident;
+    NB_TRY(nb_checkpoint_open(&model->storage->checkpoint, directory, error));
+    nb_binder binder = make_binder(model, error);
+    model->family = binder.family->model_type;
     NB_TRY(nb_bind_model(&binder));
-    NB_TRY(nb_bind_check_unused(&binder));
+    nb_model_note_counted(model);
+    return nb_bind_check_unused(&binder);
+}
+
+nb_status nb_model_count(nb_model *model, const char *directory, bool resident, nb_error *error)
+{
+    *model = (nb_model){.is_resident = resident};
+    nb_status status = count(model, directory, error);
+    if (status != NB_OK)
+        nb_model_close(model);
+    return status;
+}
+
+static nb_status load(nb_model *model, nb_model_progress_fn on_progress, void *progress_user, nb_error *error)
+{
+    struct nb_model_storage *storage = model->storage;
+    nb_binder binder = make_binder(model, error);
+    binder.on_progress = on_progress;
+    binder.progress_user = progress_user;
     NB_TRY(nb_model_place(model, error));
     NB_TRY(nb_bind_model(&binder));
     nb_arena_seal(&storage->weights);
     nb_arena_seal(&storage->tables);
-    if (resident) {
+    if (model->is_resident) {
         forget_files(&storage->checkpoint);
         return NB_OK;
     }
@@ -84,14 +106,20 @@ static nb_status open_model(nb_model *model, const char *directory, bool residen
     return check_unchanged(&storage->checkpoint, error);
 }
 
-nb_status nb_model_open(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
-                        void *progress_user, nb_error *error)
+nb_status nb_model_load(nb_model *model, nb_model_progress_fn on_progress, void *progress_user, nb_error *error)
 {
-    *model = (nb_model){0};
-    nb_status status = open_model(model, directory, resident, on_progress, progress_user, error);
+    bool has_files = model->storage->checkpoint.n_shards > 0;
+    nb_status status = has_files ? load(model, on_progress, progress_user, error) : nb_model_fill_shape(model, error);
     if (status != NB_OK)
         nb_model_close(model);
     return status;
+}
+
+nb_status nb_model_open(nb_model *model, const char *directory, bool resident, nb_model_progress_fn on_progress,
+                        void *progress_user, nb_error *error)
+{
+    NB_TRY(nb_model_count(model, directory, resident, error));
+    return nb_model_load(model, on_progress, progress_user, error);
 }
 
 void nb_model_close(nb_model *model)

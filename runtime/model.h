@@ -35,13 +35,22 @@ typedef struct nb_model {
     uint64_t n_parameters;
     uint64_t weight_bytes;            // as stored
     uint64_t weight_bytes_per_token;  // linears and head, plus one embedding row
+    uint64_t resident_bytes;          // of the one copy, 0 when mapped
     uint64_t host_bytes;              // f32 tables
     struct nb_model_storage *storage; // maps or the resident copy, and the tables
 } nb_model;
 
 typedef void (*nb_model_progress_fn)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
-// Opens and binds. `resident`: one copy in memory, files closed; else weights stay in the read-only maps.
+// Opening in two steps, so that what a model takes is known before it is taken. Counting finds and checks every tensor
+// and fills in everything but the weights' addresses and the tables; loading takes the memory and fills it, after
+// either way of counting. On failure the model is closed. Errors as nb_model_open.
+NB_MUST_USE nb_status nb_model_count(nb_model *model, const char *directory, bool resident, nb_error *error);
+NB_MUST_USE nb_status nb_model_count_shape(nb_model *model, const char *config_path, bool plain, nb_error *error);
+NB_MUST_USE nb_status nb_model_load(nb_model *model, nb_model_progress_fn on_progress, void *progress_user,
+                                    nb_error *error);
+
+// Both steps. `resident`: one copy in memory, files closed; else weights stay in the read-only maps.
 // Errors: NB_ERR_INPUT naming tensor, expected and found; NB_ERR_FIT; NB_ERR_SYSTEM. Nothing is kept on failure.
 NB_MUST_USE nb_status nb_model_open(nb_model *model, const char *directory, bool resident,
                                     nb_model_progress_fn on_progress, void *progress_user, nb_error *error);

@@ -16,6 +16,12 @@ struct nb_model_storage {
 // Layers and storage, both arenas counting; model->config must be set.
 NB_MUST_USE nb_status nb_model_allocate(nb_model *model, nb_error *error);
 
+// After a walk on counting arenas: their sizes as the model's.
+void nb_model_note_counted(nb_model *model);
+
+// Takes the memory of a model of random weights and fills it.
+NB_MUST_USE nb_status nb_model_fill_shape(nb_model *model, nb_error *error);
+
 // What was counted is checked against the memory that may be taken (NB_ERR_FIT), then taken.
 NB_MUST_USE nb_status nb_model_place(nb_model *model, nb_error *error);
 

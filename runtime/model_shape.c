@@ -126,12 +126,31 @@ static nb_status read_config(nb_config *config, const char *path, bool plain, nb
     return plain ? NB_OK : nb_config_check_blocks(config, error);
 }
 
-static nb_status open_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
+static nb_status count_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
 {
     NB_TRY(read_config(&model->config, config_path, plain, error));
     NB_TRY(nb_model_allocate(model, error));
-    shaper s = {.model = model, .plain = plain, .weights = &model->storage->weights, .tables = &model->storage->tables};
-    shape_model(&s);
+    shape_model(&(shaper){
+        .model = model, .plain = plain, .weights = &model->storage->weights, .tables = &model->storage->tables});
+    nb_model_note_counted(model);
+    return NB_OK;
+}
+
+nb_status nb_model_count_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
+{
+    *model = (nb_model){0};
+    nb_status status = count_shape(model, config_path, plain, error);
+    if (status != NB_OK)
+        nb_model_close(model);
+    return status;
+}
+
+nb_status nb_model_fill_shape(nb_model *model, nb_error *error)
+{
+    shaper s = {.model = model,
+                .plain = !model->is_quantised,
+                .weights = &model->storage->weights,
+                .tables = &model->storage->tables};
     NB_TRY(nb_model_place(model, error));
     shape_model(&s);
     nb_arena_seal(s.weights);
@@ -141,9 +160,6 @@ static nb_status open_shape(nb_model *model, const char *config_path, bool plain
 
 nb_status nb_model_open_shape(nb_model *model, const char *config_path, bool plain, nb_error *error)
 {
-    *model = (nb_model){0};
-    nb_status status = open_shape(model, config_path, plain, error);
-    if (status != NB_OK)
-        nb_model_close(model);
-    return status;
+    NB_TRY(nb_model_count_shape(model, config_path, plain, error));
+    return nb_model_load(model, NULL, NULL, error);
 }

@@ -142,6 +142,11 @@ typedef struct nb_engine_options {
     bool shape_plain;           // nb_engine_open_shape: BF16 linears instead of NVFP4, to compare with
     nb_progress_fn on_progress; // may be NULL
     void *progress_user;
+    // A session that will be created (NULL: none): the plan of engine and session together is checked before any of it
+    // is taken, and NB_ERR_FIT when it exceeds what is available.
+    const struct nb_session_options *session;
+    struct nb_plan *plan; // may be NULL; receives that plan once it is known (n_ctx 0: not yet), also on NB_ERR_FIT
+    bool count_only;      // take nothing: such an engine answers nb_engine_info_get and nb_session_plan alone
 } nb_engine_options;
 NB_API nb_engine_options nb_engine_defaults(void);
 
@@ -193,7 +198,7 @@ NB_API nb_session_options nb_session_defaults(void);
 typedef struct nb_plan {
     uint64_t weights_mapped; // read in place from the files; not counted in the total
     uint64_t weights_resident;
-    uint64_t host;     // tables: norms, biases, vocabulary, positions
+    uint64_t host;     // tables: norms, biases, vocabulary and merges, the timeline's ids
     uint64_t cache;    // KV ring
     uint64_t scratch;  // activations of one pass
     uint64_t exchange; // ids and logits

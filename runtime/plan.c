@@ -91,19 +91,22 @@ void nb_plan_release(nb_session_buffers *b)
     nb_arena_release(&b->exchange);
 }
 
-void nb_plan_report(const nb_session_buffers *b, const nb_model *model, const nb_session_shape *shape, nb_plan *plan)
+void nb_plan_report(const nb_session_buffers *b, const nb_model *model, uint64_t text_bytes,
+                    const nb_session_shape *shape, nb_plan *plan)
 {
     nb_memory memory;
     nb_memory_probe(&memory);
     *plan = (nb_plan){.weights_mapped = model->is_resident ? 0 : model->weight_bytes,
-                      .weights_resident = model->is_resident ? model->weight_bytes : 0,
-                      .host = model->host_bytes + b->host.counted_bytes,
+                      .weights_resident = model->resident_bytes,
+                      .host = model->host_bytes + text_bytes + b->host.counted_bytes,
                       .cache = b->cache.counted_bytes,
                       .scratch = b->scratch_arena.counted_bytes,
                       .exchange = b->exchange.counted_bytes,
                       .available = nb_memory_takeable(&memory),
                       .n_ctx = shape->n_ctx};
-    plan->total = plan->weights_resident + plan->host + plan->cache + plan->scratch + plan->exchange;
+    const uint64_t parts[] = {plan->weights_resident, plan->host, plan->cache, plan->scratch, plan->exchange};
+    for (size_t i = 0; i < NB_COUNT(parts); i++) // saturates as the arenas do
+        plan->total = plan->total + parts[i] < plan->total ? UINT64_MAX : plan->total + parts[i];
     plan->kv_bytes_per_token = 2 * (uint64_t)model->config.n_layers * model->config.n_kv_heads *
                                nb_kv_vector_bytes(shape->kv, model->config.head_dim);
 }

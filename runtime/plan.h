@@ -39,8 +39,8 @@ NB_MUST_USE nb_status nb_plan_place(nb_session_buffers *buffers, const nb_config
                                     nb_error *error);
 void nb_plan_release(nb_session_buffers *buffers);
 
-// The counted classes as the public plan; the model's own bytes included.
-void nb_plan_report(const nb_session_buffers *buffers, const nb_model *model, const nb_session_shape *shape,
-                    nb_plan *plan);
+// The counted classes as the public plan, with the model's own bytes and those of its text.
+void nb_plan_report(const nb_session_buffers *buffers, const nb_model *model, uint64_t text_bytes,
+                    const nb_session_shape *shape, nb_plan *plan);
 
 #endif

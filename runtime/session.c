@@ -86,12 +86,12 @@ static nb_status count(const nb_engine *engine, const nb_session_options *option
     const nb_config *config = &engine->model.config;
     NB_TRY(resolve(engine, options, shape, error));
     nb_plan_count(buffers, config, shape);
-    nb_plan_report(buffers, &engine->model, shape, plan);
+    nb_plan_report(buffers, &engine->model, engine->text_bytes, shape, plan);
     if (shape->n_ctx > shape->max_positions && session_bytes(buffers) <= plan->available) {
         shape->n_ctx = shape->max_positions;
         shape->n_sinks = (uint32_t)nb_min(shape->n_sinks, shape->n_ctx - 1);
         nb_plan_count(buffers, config, shape);
-        nb_plan_report(buffers, &engine->model, shape, plan);
+        nb_plan_report(buffers, &engine->model, engine->text_bytes, shape, plan);
     }
     return NB_OK;
 }
@@ -102,6 +102,30 @@ nb_status nb_session_plan(const nb_engine *engine, const nb_session_options *opt
     nb_session_shape shape;
     nb_session_buffers buffers;
     return count(engine, options ? options : &defaults, &shape, &buffers, plan, error);
+}
+
+static uint64_t mebibytes(uint64_t bytes)
+{
+    return bytes >> 20;
+}
+
+nb_status nb_engine_check_plan(const nb_engine *engine, const nb_session_options *options, nb_plan *plan,
+                               nb_error *error)
+{
+    nb_session_options defaults = nb_session_defaults();
+    nb_session_shape shape;
+    nb_session_buffers buffers;
+    NB_TRY(count(engine, options ? options : &defaults, &shape, &buffers, plan, options ? error : NULL));
+    uint64_t wanted = options ? plan->total - engine->text_bytes : engine->model.resident_bytes; // the text is there
+    if (wanted <= plan->available || plan->available == 0 || engine->is_counted_only)
+        return NB_OK;
+    return nb_error_set(
+        error, NB_ERR_FIT,
+        "the plan does not fit memory; expected at most %llu MiB, found %llu MiB (weights %llu, cache "
+        "%llu for %u tokens); try %s",
+        (unsigned long long)mebibytes(plan->available), (unsigned long long)mebibytes(wanted),
+        (unsigned long long)mebibytes(plan->weights_resident), (unsigned long long)mebibytes(plan->cache), shape.n_ctx,
+        plan->cache > plan->weights_resident ? "a smaller context" : "mapped weights or a smaller model");
 }
 
 // ---- life ---------------------------------------------------------------------------------------------------------
@@ -128,7 +152,9 @@ nb_status nb_session_create(nb_session **session, nb_engine *engine, const nb_se
     if (!*session)
         return nb_error_set(error, NB_ERR_SYSTEM, "no memory for a session; expected %zu bytes", sizeof **session);
     (*session)->engine = engine;
-    nb_status status = build(*session, options ? options : &defaults, error);
+    nb_status status = engine->is_counted_only
+                           ? nb_error_set(error, NB_ERR_ARGUMENT, "the engine was only counted; expected a loaded one")
+                           : build(*session, options ? options : &defaults, error);
     if (status != NB_OK) {
         free(*session);
         *session = NULL;

@@ -62,6 +62,24 @@ void nb_tokenizer_free(nb_tokenizer *tokenizer)
     free(tokenizer);
 }
 
+size_t nb_tokenizer_bytes(const nb_tokenizer *tokenizer)
+{
+    const nb_vocab *vocab = &tokenizer->vocab;
+    const nb_bpe *bpe = &tokenizer->bpe;
+    const nb_buffer *buffers[] = {&vocab->blob,
+                                  &vocab->decoded,
+                                  &tokenizer->raw_added.tokens,
+                                  &tokenizer->raw_added.nodes,
+                                  &tokenizer->normalized_added.tokens,
+                                  &tokenizer->normalized_added.nodes};
+    size_t bytes = sizeof *tokenizer + vocab->n_ids * sizeof *vocab->tokens +
+                   ((size_t)vocab->mask + 1) * sizeof *vocab->slots + bpe->n_merges * sizeof *bpe->merges +
+                   ((size_t)bpe->mask + 1) * sizeof *bpe->slots;
+    for (size_t i = 0; i < NB_COUNT(buffers); i++)
+        bytes += buffers[i]->capacity;
+    return bytes;
+}
+
 uint32_t nb_tokenizer_count(const nb_tokenizer *tokenizer)
 {
     return tokenizer->vocab.n_ids;

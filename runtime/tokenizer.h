@@ -26,6 +26,8 @@ NB_MUST_USE nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *j
                                          nb_error *error);
 void nb_tokenizer_free(nb_tokenizer *tokenizer);
 
+// Memory that its tables hold.
+size_t nb_tokenizer_bytes(const nb_tokenizer *tokenizer);
 uint32_t nb_tokenizer_count(const nb_tokenizer *tokenizer); // highest id + 1; ids between may be unused
 int32_t nb_tokenizer_find(const nb_tokenizer *tokenizer, const char *content, size_t bytes); // id as written, or -1
 int32_t nb_tokenizer_find_added(const nb_tokenizer *tokenizer, const char *content, size_t bytes); // added, or -1

@@ -236,12 +236,18 @@ static int measure_all(bench *b, const char *directory)
     return code;
 }
 
-static int open_shape(bench *b)
+// The longest ring that was asked for, to be checked with the weights; without one, the measurements choose later.
+static int open_engine(bench *b, const char *directory)
 {
-    nb_engine_options engine_options = nb_engine_args_engine(b->engine_args);
-    nb_error error = {0};
-    engine_options.shape_plain = b->args->is_plain;
-    return nb_fail_error(nb_engine_open_shape(&b->engine, b->args->shape, &engine_options, &error), &error);
+    uint64_t longest = b->args->n_prefill != UINT64_MAX ? b->args->n_prefill : 1;
+    for (size_t i = 0; i < b->args->depths.n_items; i++)
+        if (b->args->depths.items[i] > longest)
+            longest = b->args->depths.items[i];
+    nb_session_options session = nb_engine_args_session_of(b->engine_args, longest < UINT32_MAX ? longest : UINT32_MAX);
+    const nb_session_options *checked = b->engine_args->is_plan_only ? NULL : &session;
+    if (directory)
+        return nb_engine_args_open(&b->engine, directory, b->engine_args, checked);
+    return nb_engine_args_open_shape(&b->engine, b->args->shape, b->args->is_plain, b->engine_args, checked);
 }
 
 static int run_bench(bench *b, bench_args *args, const char *model)
@@ -249,7 +255,7 @@ static int run_bench(bench *b, bench_args *args, const char *model)
     char directory[PATH_MAX];
     int code = model ? nb_store_find(directory, model) : NB_EXIT_OK;
     if (code == NB_EXIT_OK)
-        code = model ? nb_engine_args_open(&b->engine, directory, b->engine_args) : open_shape(b);
+        code = open_engine(b, model ? directory : NULL);
     if (code != NB_EXIT_OK)
         return code;
     nb_engine_info_get(b->engine, &b->info);

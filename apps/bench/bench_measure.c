@@ -230,7 +230,7 @@ int nb_bench_load(const char *directory, const nb_engine_args *args, nb_bench_po
     for (size_t i = 0; i < point->n_values; i++) {
         nb_engine *engine;
         double start = nb_now_s();
-        int code = nb_engine_args_open(&engine, directory, args);
+        int code = nb_engine_args_open(&engine, directory, args, NULL);
         if (code != NB_EXIT_OK)
             return code;
         code = first_token(engine, args);

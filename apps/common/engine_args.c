@@ -64,6 +64,7 @@ nb_engine_options nb_engine_args_engine(const nb_engine_args *args)
     nb_engine_options engine = nb_engine_defaults();
     engine.n_threads = (uint32_t)args->n_threads;
     engine.isa = args->isa;
+    engine.count_only = args->is_plan_only;
     if (args->weights >= 0)
         engine.weights = weights[args->weights];
     if (args->act >= 0)
@@ -108,7 +109,15 @@ const char *nb_kv_name(nb_kv kv)
     return names[kv];
 }
 
-int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args)
+static int open_end(nb_status status, const nb_error *error, const nb_plan *plan)
+{
+    if (status == NB_ERR_FIT && plan->n_ctx)
+        nb_plan_print(stderr, plan);
+    return nb_fail_error(status, error);
+}
+
+int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args,
+                        const nb_session_options *session)
 {
     char directory[PATH_MAX];
     int code = nb_store_find(directory, model);
@@ -116,13 +125,28 @@ int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_a
         return code;
     nb_progress progress;
     nb_progress_start(&progress, "loading");
+    nb_plan plan = {0};
     nb_engine_options open_options = nb_engine_args_engine(args);
     open_options.on_progress = nb_progress_update;
     open_options.progress_user = &progress;
+    open_options.session = session;
+    open_options.plan = &plan;
     nb_error error = {0};
     nb_status status = nb_engine_open(engine, directory, &open_options, &error);
     nb_progress_end(&progress);
-    return nb_fail_error(status, &error);
+    return open_end(status, &error, &plan);
+}
+
+int nb_engine_args_open_shape(nb_engine **engine, const char *config, bool is_plain, const nb_engine_args *args,
+                              const nb_session_options *session)
+{
+    nb_plan plan = {0};
+    nb_error error = {0};
+    nb_engine_options open_options = nb_engine_args_engine(args);
+    open_options.shape_plain = is_plain;
+    open_options.session = session;
+    open_options.plan = &plan;
+    return open_end(nb_engine_open_shape(engine, config, &open_options, &error), &error, &plan);
 }
 
 int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const nb_session_options *session_options)

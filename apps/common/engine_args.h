@@ -28,8 +28,13 @@ const char *nb_weights_name(nb_weights weights);
 const char *nb_act_name(nb_activations act);
 const char *nb_kv_name(nb_kv kv);
 
-// Finds MODEL and opens it with a progress bar. Returns an exit code; on failure the error line is printed.
-int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args);
+// Finds MODEL and opens it with a progress bar; with --plan nothing is taken. `session`: what will be created of it, or
+// NULL. Returns an exit code; on failure the error line is printed, below the plan's figures when it does not fit.
+int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args,
+                        const nb_session_options *session);
+// The same with random weights of the shapes in a config.json.
+int nb_engine_args_open_shape(nb_engine **engine, const char *config, bool is_plain, const nb_engine_args *args,
+                              const nb_session_options *session);
 // Creates a session. Returns an exit code; on NB_ERR_FIT the plan's figures are printed above the error line.
 int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const nb_session_options *options);
 

@@ -172,7 +172,7 @@ static int show_model(const info_args *args, const nb_engine_args *engine_args, 
                       const nb_listing *listing)
 {
     nb_engine *engine;
-    int code = nb_engine_args_open(&engine, directory, engine_args);
+    int code = nb_engine_args_open(&engine, directory, engine_args, NULL);
     if (code != NB_EXIT_OK)
         return code;
     nb_session_options session_options = nb_engine_args_session(engine_args);

@@ -326,8 +326,9 @@ static int open_and_run(nb_run_args *args, const nb_engine_args *engine_args, co
     if (!args->prompt_ids && !wants_chat(args) && !engine_args->is_plan_only)
         code = read_prompt(args, &piped);
     double start = nb_now_s();
+    nb_session_options session = nb_engine_args_session(engine_args);
     if (code == NB_EXIT_OK)
-        code = nb_engine_args_open(&run.engine, model, engine_args);
+        code = nb_engine_args_open(&run.engine, model, engine_args, engine_args->is_plan_only ? NULL : &session);
     run.load_s = nb_now_s() - start;
     set_sampling(&run);
     if (code == NB_EXIT_OK) {

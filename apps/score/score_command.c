@@ -225,7 +225,8 @@ static int score_file(const score_args *args, const nb_engine_args *engine_args,
 static int score_model(const score_args *args, const nb_engine_args *engine_args, const char *model)
 {
     nb_engine *engine;
-    int code = nb_engine_args_open(&engine, model, engine_args);
+    nb_session_options session = nb_engine_args_session_of(engine_args, engine_args->n_ctx ? engine_args->n_ctx : 1);
+    int code = nb_engine_args_open(&engine, model, engine_args, engine_args->is_plan_only ? NULL : &session);
     if (code != NB_EXIT_OK)
         return code;
     nb_engine_info info;
