@@ -20,12 +20,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "platform/clock.h"
-
 enum {
-    LINE_BYTES = 64,        // separate lines for words that different threads write
-    SPIN_PAUSE_NS = 10000,  // look for work with pauses, ...
-    SPIN_YIELD_NS = 100000, // then giving way to other threads, then sleep
+    LINE_BYTES = 64, // separate lines for words that different threads write
+    // Counted, not timed: a pass waits hundreds of times, and reading the clock each time is what it must not do.
+    SPIN_PAUSES = 256, // look for work with pauses (some 10 us), ...
+    SPIN_YIELDS = 256, // then giving way to other threads (some 100 us), then sleep
 };
 
 typedef struct worker {
@@ -74,22 +73,16 @@ static void cpu_relax(void)
 }
 
 typedef struct spin {
-    uint64_t begin_ns; // 0: not started
-    uint32_t n_pauses;
+    uint32_t n_looks;
 } spin;
 
 // Waits a moment; false once it is time to sleep.
 static bool spin_again(spin *s)
 {
     cpu_relax();
-    if (++s->n_pauses % 16 != 0)
-        return true;
-    uint64_t now_ns = nb_clock_ns();
-    if (s->begin_ns == 0)
-        s->begin_ns = now_ns;
-    if (now_ns - s->begin_ns > SPIN_PAUSE_NS)
+    if (++s->n_looks > SPIN_PAUSES)
         sched_yield();
-    return now_ns - s->begin_ns < SPIN_YIELD_NS;
+    return s->n_looks < SPIN_PAUSES + SPIN_YIELDS;
 }
 
 static uint32_t unclaimed(uint64_t ticket)

@@ -310,8 +310,8 @@ static void no_calls_per_token(void **state)
         nb_stream_push(stream, id, &piece);
         bytes += piece.bytes + piece.reasoning_bytes;
     }
-    static const nb_fault kinds[] = {NB_FAULT_MALLOC, NB_FAULT_MMAP,  NB_FAULT_OPEN,  NB_FAULT_STAT,
-                                     NB_FAULT_READ,   NB_FAULT_WRITE, NB_FAULT_THREAD};
+    static const nb_fault kinds[] = {NB_FAULT_MALLOC, NB_FAULT_MMAP,  NB_FAULT_OPEN,   NB_FAULT_STAT,
+                                     NB_FAULT_READ,   NB_FAULT_WRITE, NB_FAULT_THREAD, NB_FAULT_CLOCK};
     for (size_t i = 0; i < NB_COUNT(kinds); i++)
         assert_int_equal(nb_counters_since(&before, kinds[i]), 0);
     assert_true(bytes > 0);

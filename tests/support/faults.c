@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 // These functions run before a sanitizer is ready, so they must not be instrumented.
@@ -41,6 +43,7 @@ static const struct {
     [NB_FAULT_MALLOC] = {"malloc", ENOMEM}, [NB_FAULT_MMAP] = {"mmap", ENOMEM},  [NB_FAULT_OPEN] = {"open", EMFILE},
     [NB_FAULT_STAT] = {"fstat", EIO},       [NB_FAULT_READ] = {"read", EIO},     [NB_FAULT_WRITE] = {"write", ENOSPC},
     [NB_FAULT_FSYNC] = {"fsync", EIO},      [NB_FAULT_RENAME] = {"rename", EIO}, [NB_FAULT_THREAD] = {"thread", EAGAIN},
+    [NB_FAULT_CLOCK] = {"clock", EINVAL},
 };
 
 const char *nb_fault_name(nb_fault kind)
@@ -301,4 +304,12 @@ SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, voi
         return errno;
     REAL_OR_INTERCEPTOR(pthread_create);
     return real(thread, attributes, start, argument);
+}
+
+// ---- clocks -------------------------------------------------------------------------------------------------------
+
+SEEN int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    (void)must_fail(NB_FAULT_CLOCK);
+    return (int)syscall(SYS_clock_gettime, clock, now);
 }

@@ -24,6 +24,7 @@ typedef enum nb_fault {
     NB_FAULT_FSYNC,  // EIO
     NB_FAULT_RENAME, // EIO
     NB_FAULT_THREAD, // pthread_create: EAGAIN
+    NB_FAULT_CLOCK,  // clock_gettime; counted only, it cannot fail
     NB_FAULT_N_KINDS,
 } nb_fault;
 
