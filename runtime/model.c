@@ -94,6 +94,7 @@ static nb_status load(nb_model *model, nb_model_progress_fn on_progress, void *p
     nb_binder binder = make_binder(model, error);
     binder.on_progress = on_progress;
     binder.progress_user = progress_user;
+    binder.total_bytes = model->weight_bytes;
     NB_TRY(nb_model_place(model, error));
     NB_TRY(nb_bind_model(&binder));
     nb_arena_seal(&storage->weights);
