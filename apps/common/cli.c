@@ -92,7 +92,8 @@ int nb_out_flush(void)
         return NB_EXIT_OK;
     if (reason == EPIPE)
         return NB_EXIT_FAILED;
-    return nb_fail(NB_EXIT_FAILED, "cannot write to standard output: %s", strerror(reason ? reason : EIO));
+    return nb_fail(NB_EXIT_FAILED, "cannot write to standard output; expected room for the result, found: %s",
+                   strerror(reason ? reason : EIO));
 }
 
 int nb_out_json(json_t *object)

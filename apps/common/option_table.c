@@ -12,7 +12,11 @@ static const char *program_of(const nb_command *command)
     return command->program ? command->program : "nibble";
 }
 
-enum { MAX_OPTIONS = 64, FIRST_CODE = 1000 }; // getopt's code of option i is FIRST_CODE + i: no letter collides
+enum {
+    MAX_OPTIONS = 64,
+    VERSION_CODE = 999,
+    FIRST_CODE = 1000
+}; // getopt's code of option i is FIRST_CODE + i: no letter collides
 
 typedef struct flat_option {
     const nb_option *option;
@@ -22,7 +26,7 @@ typedef struct flat_option {
 typedef struct parser {
     const nb_command *command;
     flat_option flat[MAX_OPTIONS];
-    struct option longs[MAX_OPTIONS + 2];
+    struct option longs[MAX_OPTIONS + 3];
     char shorts[2 * MAX_OPTIONS + 4];
     int n;
 } parser;
@@ -55,6 +59,7 @@ static void build(parser *p, const nb_command *command, void *const *values)
         for (size_t i = 0; i < command->groups[g].n_options && p->n < MAX_OPTIONS; i++)
             add_option(p, &command->groups[g].options[i], values[g]);
     p->longs[p->n] = (struct option){"help", no_argument, NULL, 'h'};
+    p->longs[p->n + 1] = (struct option){"version", no_argument, NULL, VERSION_CODE};
 }
 
 static bool read_whole(const char *text, size_t bytes, const nb_option *option, uint64_t *value)
@@ -206,8 +211,11 @@ bool nb_options_parse(const nb_command *command, void *const *values, int argc, 
         int code = getopt_long(argc, argv, p.shorts, p.longs, NULL);
         if (code == -1)
             break;
-        if (code == 'h') {
-            nb_options_help(command);
+        if (code == 'h' || code == VERSION_CODE) {
+            if (code == 'h')
+                nb_options_help(command);
+            else
+                printf("%s %s\n", program_of(command), nb_version());
             *exit_code = nb_out_flush();
             return false;
         }
@@ -244,7 +252,7 @@ void nb_options_help(const nb_command *command)
         for (size_t i = 0; i < command->groups[g].n_options; i++)
             help_option(&command->groups[g].options[i]);
         if (g == 0)
-            printf("%-32s%s\n", "  -h, --help", "this text");
+            printf("%-32s%s\n%-32s%s\n", "  -h, --help", "this text", "      --version", "the version");
     }
     printf("\nExample:\n  %s\n", command->example);
 }

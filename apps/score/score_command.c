@@ -174,7 +174,8 @@ static int read_text(nb_ids_file *file, const nb_text *text, const char *path)
     FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     int code = NB_EXIT_OK;
     if (!stream || !nb_growing_read(&bytes, stream, MAX_TEXT_BYTES))
-        code = nb_fail(NB_EXIT_INPUT, "cannot read the text file %s: %s", path, strerror(errno));
+        code = nb_fail(NB_EXIT_INPUT, "cannot read the text file %s; expected a readable file, found: %s", path,
+                       strerror(errno));
     else
         code = encode_lines(file, text, path, &bytes);
     if (stream && stream != stdin)

@@ -7,6 +7,8 @@ ends 0 '--version' "$nibble" --version
 check 'the version is one line' grep -qE '^nibble [0-9]+\.[0-9]+\.[0-9]+$' "$work/out"
 ends 0 '--help' "$nibble" --help
 for command in run score tokenize info bench doctor; do
+    ends 0 "$command --version" "$nibble" $command --version
+    check "$command --version: the version" grep -qx 'nibble [0-9]*\.[0-9]*\.[0-9]*' "$work/out"
     ends 0 "$command --help" "$nibble" $command --help
     check "$command --help: usage, example, nothing on stderr" sh -c "grep -q '^Usage: nibble $command' '$work/out' &&
         grep -q '^Example:' '$work/out' && ! [ -s '$work/err' ]"
