@@ -2,7 +2,8 @@
 // The row-wise kernels, one body for every ISA: kernels/cpu/rowwise_<isa>.c defines NB_KERNEL(name) and includes this,
 // and the compiler vectorises under that file's flags. The loops fix the order of every sum (16 lanes, cpu_kernels.h)
 // and use only IEEE operations and explicit fma, so all compilations give the same bits. Parameter: NB_KERNEL(name) ->
-// the function's name for the ISA. This header is included once per ISA file and nowhere else.
+// the function's name for the ISA; NB_OWN_PACK: the file has a pack of its own. Included once per ISA file and
+// nowhere else.
 #include "kernels/cpu/cpu_kernels.h"
 #include "kernels/math_f32.h"
 #include "kernels/nvfp4.h"
@@ -61,6 +62,7 @@ static uint8_t block_scale(float absmax, float g, float levels)
     return g == 0.0f || absmax == 0.0f ? 0x38 : nb_e4m3_encode(absmax / (levels * g));
 }
 
+#ifndef NB_OWN_PACK
 // Twice the E2M1 value nearest to x / step; 0 when step is 0 (a dead block).
 static int e2m1_twice_nearest(float x, float step)
 {
@@ -108,6 +110,7 @@ void NB_KERNEL(pack)(const nb_act *act, uint32_t row, float static_scale)
         }
     }
 }
+#endif
 
 // ---- KV cache -----------------------------------------------------------------------------------------------------
 
