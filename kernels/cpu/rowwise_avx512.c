@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The row-wise kernels: pack by hand, since its layout defeats the compiler; the others as it makes them of the template.
+// The row-wise kernels: pack by hand, since its layout defeats the compiler; the others as it makes them of the
+// template.
 #include "kernels/cpu/avx512.h"
 #define NB_KERNEL(name) nb_##name##_avx512
 #define NB_OWN_PACK
