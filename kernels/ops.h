@@ -30,12 +30,17 @@ typedef struct nb_act {
     bool is_packed;   // the fields below hold the NVFP4 form of x
     float *x;         // [n_rows, n_cols]
     int8_t *codes;    // [n_rows, n_steps, 4, 64]: twice the E2M1 value
-    int32_t *offsets; // [n_rows, n_steps, 16]: -12 * sum of the block's codes (weights are multiplied as twice + 12)
+    int32_t *offsets; // [n_rows, n_steps, 16]: NB_ACT_ZERO - 12 * sum of the block's codes (weights come as twice + 12)
     float *scales;    // [n_rows, n_steps * 16]: the E4M3 block scale, decoded; 0 in padding
     float *globals;   // [n_rows]: g of the row
 } nb_act;
 
-enum { NB_ACT_STEP = 256 }; // columns of one step
+enum {
+    NB_ACT_STEP = 256,       // columns of one step
+    NB_ACT_ZERO = 0x4b400000 // the bits of 1.5 * 2^23: with |i| < 2^22 added they are those of 1.5 * 2^23 + i
+};
+
+#define NB_ACT_ZERO_F32 0x1.8p23f
 
 static inline uint32_t nb_act_steps(uint32_t n_cols)
 {

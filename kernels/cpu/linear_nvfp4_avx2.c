@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // NVFP4 products without VNNI. Codes become 2 * e2m1 + 12 (unsigned, as vpmaddubsw wants its first operand) through a
 // byte shuffle; the pair sums of four groups, each at most 24 * 12 * 2 = 576, fit one int16 lane (2304); vpmaddwd with
-// ones makes them the block's int32 sum, to which the activations' offset is added.
+// ones makes them the block's int32 sum. With the activations' offset added, its bits are a float, 1.5 * 2^23 more than
+// the sum; one exact fma takes that off and multiplies by s_w, a second one by s_a (numerics 5).
 #include "kernels/cpu/avx2.h"
 #include "kernels/nvfp4.h"
 
@@ -10,7 +11,7 @@ enum { PARTS = 2, PART_BLOCKS = 8, TILE_ROWS = 1, TILE_TOKENS = 6 };
 // 8 blocks of one weight row in the order of nb_act.codes, and block scales / 256.
 typedef struct nb_part {
     __m256i groups[4];
-    __m256 scales;
+    __m256 scales, zeros; // zeros: -1.5 * 2^23 * scales
 } nb_part;
 
 typedef __m256 nb_part_sum;
@@ -43,6 +44,7 @@ NB_INLINE nb_part decode_part(const uint8_t *codes, const uint8_t *scales)
     part.groups[2] = _mm256_shuffle_epi8(table, _mm256_and_si256(high, nibble));
     part.groups[3] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(high, 4), nibble));
     part.scales = nb_eight_e4m3_over_256(scales);
+    part.zeros = _mm256_mul_ps(part.scales, _mm256_set1_ps(-NB_ACT_ZERO_F32));
     return part;
 }
 
@@ -59,7 +61,8 @@ NB_INLINE nb_part_sum add_part(const nb_part *w, nb_act_part act, nb_part_sum su
                                       _mm256_maddubs_epi16(w->groups[3], load_group(act, 3)));
     __m256i dot = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));
     dot = _mm256_add_epi32(dot, _mm256_loadu_si256((const __m256i *)act.offsets));
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), _mm256_mul_ps(w->scales, _mm256_loadu_ps(act.scales)), sum);
+    __m256 product = _mm256_fmadd_ps(_mm256_castsi256_ps(dot), w->scales, w->zeros);
+    return _mm256_fmadd_ps(product, _mm256_loadu_ps(act.scales), sum);
 }
 
 NB_INLINE nb_part_sum zero_part(void)

@@ -84,7 +84,7 @@ static void pack_block(const float *x, float g, int8_t *twice, float *scale, int
         values[e] = e2m1_twice_nearest(live ? x[e] : 0.0f, step);
     for (int e = 0; e < NB_NVFP4_BLOCK; e++)
         sum += values[e];
-    *offset = -12 * sum;
+    *offset = NB_ACT_ZERO - 12 * sum;
     for (int e = 0; e < NB_NVFP4_BLOCK; e++)
         twice[(e / 8 * 2 + e % 2) * 64 + e % 8 / 2] = (int8_t)values[e];
 }
@@ -106,7 +106,7 @@ void NB_KERNEL(pack)(const nb_act *act, uint32_t row, float static_scale)
             for (int group = 0; group < 4; group++)
                 memset(block + group * 64, 0, 4);
             scales[b] = 0.0f;
-            offsets[b] = 0;
+            offsets[b] = NB_ACT_ZERO;
         }
     }
 }
