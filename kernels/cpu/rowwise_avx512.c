@@ -94,7 +94,7 @@ NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, int8_t *
     __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(12), bytes);
     __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti32x8_epi32(sums, 1));
     __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    _mm_storeu_si128((__m128i *)offsets, _mm_sub_epi32(_mm_setzero_si128(), sum));
+    _mm_storeu_si128((__m128i *)offsets, _mm_sub_epi32(_mm_set1_epi32(NB_ACT_ZERO), sum));
 }
 
 void nb_pack_avx512(const nb_act *act, uint32_t row, float static_scale)
