@@ -35,6 +35,7 @@ typedef struct kind_state {
 static kind_state states[NB_FAULT_N_KINDS];
 static _Atomic(bool) has_fired;
 static _Atomic(size_t) max_transfer_bytes;
+static _Atomic(uint64_t) mapped_bytes;
 
 static const struct {
     const char *name;
@@ -83,6 +84,16 @@ nb_counters nb_counters_read(void)
     return counters;
 }
 
+uint64_t nb_faults_mapped_bytes(void)
+{
+    return atomic_load(&mapped_bytes);
+}
+
+RAW static uint64_t whole_pages(size_t bytes)
+{
+    return ((uint64_t)bytes + 4095) / 4096 * 4096;
+}
+
 // Counts a call; true, with errno set, when it has to fail.
 RAW static bool must_fail(nb_fault kind)
 {
@@ -112,6 +123,7 @@ INTERCEPTOR(void *, realloc, void *, size_t);
 INTERCEPTOR(void *, aligned_alloc, size_t, size_t);
 INTERCEPTOR(int, posix_memalign, void **, size_t, size_t);
 INTERCEPTOR(void *, mmap, void *, size_t, int, int, int, off_t);
+INTERCEPTOR(int, munmap, void *, size_t);
 INTERCEPTOR(int, open, const char *, int, ...);
 INTERCEPTOR(FILE *, fopen, const char *, const char *);
 INTERCEPTOR(int, fstat, int, struct stat *);
@@ -200,7 +212,19 @@ SEEN void *mmap(void *address, size_t bytes, int protection, int flags, int fd, 
     if (must_fail(NB_FAULT_MMAP))
         return MAP_FAILED;
     REAL_OR_INTERCEPTOR(mmap);
-    return real(address, bytes, protection, flags, fd, offset);
+    void *found = real(address, bytes, protection, flags, fd, offset);
+    if (found != MAP_FAILED)
+        atomic_fetch_add(&mapped_bytes, whole_pages(bytes));
+    return found;
+}
+
+SEEN int munmap(void *address, size_t bytes)
+{
+    REAL_OR_INTERCEPTOR(munmap);
+    int result = real(address, bytes);
+    if (result == 0)
+        atomic_fetch_sub(&mapped_bytes, whole_pages(bytes));
+    return result;
 }
 
 // ---- files --------------------------------------------------------------------------------------------------------
@@ -296,6 +320,14 @@ SEEN int rename(const char *from, const char *to)
         return -1;
     REAL(rename);
     return real(from, to);
+}
+
+SEEN int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
+{
+    if (must_fail(NB_FAULT_RENAME))
+        return -1;
+    REAL(renameat2);
+    return real(from_folder, from, to_folder, to, flags);
 }
 
 SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)

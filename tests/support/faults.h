@@ -22,7 +22,7 @@ typedef enum nb_fault {
     NB_FAULT_READ,   // read, pread: EIO
     NB_FAULT_WRITE,  // write, pwrite: ENOSPC
     NB_FAULT_FSYNC,  // EIO
-    NB_FAULT_RENAME, // EIO
+    NB_FAULT_RENAME, // rename, renameat2: EIO
     NB_FAULT_THREAD, // pthread_create: EAGAIN
     NB_FAULT_CLOCK,  // clock_gettime; counted only, it cannot fail
     NB_FAULT_N_KINDS,
@@ -54,6 +54,10 @@ static inline uint64_t nb_counters_since(const nb_counters *before, nb_fault kin
     nb_counters now = nb_counters_read();
     return now.n[kind] - before->n[kind];
 }
+
+// Bytes that mmap calls gave and munmap calls have not taken back since the program started, in whole pages: what no leak
+// checker sees. Mappings the C library makes for itself do not count.
+uint64_t nb_faults_mapped_bytes(void);
 
 // Every call of a kind failed once, until one more would not happen:
 //     for (uint64_t n = 1;; n++) {
