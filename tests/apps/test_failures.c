@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix of failures: every kind of call that the system may refuse x every operation that makes such calls. Each
-// call fails once: then the operation ends with a clean error, or with the result of an undisturbed run where it could
-// do without the call; nothing is leaked (descriptors, threads and mappings are counted here, memory by LeakSanitizer in
-// the builds that have it) and no file is half-written. A sample of the calls; NB_FAULTS=all (make faults): every one.
+// The matrix of failures: every kind of call that the system may refuse x every operation that makes such calls
+// (tests/support/failure_matrix.h). make faults fails every call of every operation; here a sample is taken.
 #include "platform/pool.h"
 #include "runtime/session.h"
 #include "tests/apps/quantize_command.h"

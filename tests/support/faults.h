@@ -55,8 +55,8 @@ static inline uint64_t nb_counters_since(const nb_counters *before, nb_fault kin
     return now.n[kind] - before->n[kind];
 }
 
-// Bytes that mmap calls gave and munmap calls have not taken back since the program started, in whole pages: what no leak
-// checker sees. Mappings the C library makes for itself do not count.
+// Bytes that mmap calls gave and munmap calls have not taken back since the program started, in whole pages: what no
+// leak checker sees. Mappings the C library makes for itself do not count.
 uint64_t nb_faults_mapped_bytes(void);
 
 // Every call of a kind failed once, until one more would not happen:
