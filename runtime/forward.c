@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page to read after nibble.h: what happens to a token. Shapes: T rows of this pass, D hidden, H heads, G kv heads,
-// E head width, F ffn. Six steps a layer, each one slot of the op table (kernels/ops.h):
+// E head width, F ffn. Seven calls a layer, each one slot of the op table (kernels/ops.h):
 //
 //   x [T, D] -> norm, pack -> q k v products, QK-norm, RoPE, K - shift, K and V into the ring
 //            -> attention over the packed ring, pack -> o product added to x
