@@ -84,6 +84,12 @@ nb_status nb_map_check(const nb_map *map, const char *path, nb_error *error)
     return NB_OK;
 }
 
+void nb_map_rest(const nb_map *map)
+{
+    if (map->data)
+        (void)madvise((void *)(uintptr_t)map->data, map->bytes, MADV_DONTNEED);
+}
+
 bool nb_map_view(const nb_map *map, uint64_t begin, uint64_t bytes, const uint8_t **view)
 {
     if (begin > map->bytes || bytes > map->bytes - begin)

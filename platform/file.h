@@ -22,6 +22,9 @@ typedef struct nb_map {
 NB_MUST_USE nb_status nb_map_open(nb_map *map, const char *path, nb_error *error); // on failure *map is closed
 void nb_map_close(nb_map *map);                                                    // harmless on a zeroed or closed map
 
+// Takes the map's pages out of this process, as if it had read none; they come back when read again.
+void nb_map_rest(const nb_map *map);
+
 // NB_ERR_INPUT when the file behind the map is no longer as long as it was; `path` is for the error text.
 NB_MUST_USE nb_status nb_map_check(const nb_map *map, const char *path, nb_error *error);
 

@@ -96,7 +96,11 @@ static nb_status load(nb_model *model, nb_model_progress_fn on_progress, void *p
     binder.progress_user = progress_user;
     binder.total_bytes = model->weight_bytes;
     NB_TRY(nb_model_place(model, error));
-    NB_TRY(nb_bind_model(&binder));
+    nb_status status = nb_bind_model(&binder);
+    if (status == NB_OK)
+        status = nb_bind_read(&binder);
+    nb_buffer_free(&binder.requests);
+    NB_TRY(status);
     nb_arena_seal(&storage->weights);
     nb_arena_seal(&storage->tables);
     if (model->is_resident) {

@@ -32,26 +32,6 @@ static nb_status bind_plain(nb_binder *binder, nb_weight *weight)
     return nb_bind_bytes(binder, entry, &weight->data);
 }
 
-// Block scales are E4M3 without sign and without NaN: bytes up to 0x7e. A wrong one would poison every token.
-static nb_status check_scales(const nb_binder *binder, const nb_entry *entry, const nb_weight *weight)
-{
-    size_t n = entry->tensor->end - entry->tensor->begin;
-    uint8_t max = 0;
-    for (size_t i = 0; i < n; i++)
-        max = weight->scales[i] > max ? weight->scales[i] : max;
-    if (max <= 0x7e)
-        return NB_OK;
-    size_t at = 0;
-    while (weight->scales[at] <= 0x7e)
-        at++;
-    size_t n_blocks = weight->n_cols / 16;
-    return nb_error_set(binder->error, NB_ERR_INPUT,
-                        "%s: tensor %.100s: row %zu, block %zu: expected a finite non-negative E4M3 scale, found byte "
-                        "0x%02x (%s)",
-                        binder->checkpoint->shards[entry->shard].name, entry->tensor->name, at / n_blocks,
-                        at % n_blocks, weight->scales[at], (weight->scales[at] & 0x7f) == 0x7f ? "NaN" : "negative");
-}
-
 // compressed-tensors stores reciprocals of ModelOpt's global scales.
 static nb_status bind_reciprocal(nb_binder *binder, const char *suffix, float *scale)
 {
@@ -86,8 +66,8 @@ static nb_status bind_nvfp4(nb_binder *binder, nb_weight *weight, const char *co
     NB_TRY(nb_bind_find(binder, ".weight_scale", 1u << NB_DTYPE_F8_E4M3, 2, (const uint64_t[]){n_rows, n_cols / 16},
                         &entry));
     NB_TRY(nb_bind_bytes(binder, entry, &weight->scales));
-    if (binder->tables->phase == NB_ARENA_PLACING)
-        NB_TRY(check_scales(binder, entry, weight));
+    if (binder->tables->phase == NB_ARENA_PLACING && !binder->resident)
+        NB_TRY(nb_bind_check_scales(binder, entry, weight->scales));
     binder->model->is_quantised = true;
     return bind_global_scales(binder, weight);
 }

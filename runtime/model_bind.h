@@ -4,6 +4,7 @@
 #define NB_RUNTIME_MODEL_BIND_H
 
 #include "platform/arena.h"
+#include "runtime/buffer.h"
 #include "runtime/checkpoint.h"
 #include "runtime/family.h"
 
@@ -25,6 +26,13 @@ NB_MUST_USE nb_status nb_model_fill_shape(nb_model *model, nb_error *error);
 // What was counted is checked against the memory that may be taken (NB_ERR_FIT), then taken.
 NB_MUST_USE nb_status nb_model_place(nb_model *model, nb_error *error);
 
+// A tensor that the placing walk wants copied.
+typedef struct nb_bind_request {
+    const nb_entry *entry;
+    uint8_t *copy;
+    bool is_scales; // to be checked when it is there
+} nb_bind_request;
+
 // One walk over all tensors of a model. It runs twice: while the arenas count, tensors are looked up, checked and
 // their sizes added up; while they place, values are read, checked and converted.
 typedef struct nb_binder {
@@ -37,10 +45,17 @@ typedef struct nb_binder {
     nb_model_progress_fn on_progress;
     void *progress_user;
     uint64_t done_bytes, total_bytes;
+    nb_buffer requests; // nb_bind_request
     nb_error *error;
 } nb_binder;
 
 NB_MUST_USE nb_status nb_bind_model(nb_binder *binder);
+
+// Resident weights, after the placing walk: all that it asked for is read at once.
+NB_MUST_USE nb_status nb_bind_read(nb_binder *binder);
+
+// Block scales are E4M3 without sign and without NaN: bytes up to 0x7e. A wrong one would poison every token.
+NB_MUST_USE nb_status nb_bind_check_scales(const nb_binder *binder, const nb_entry *entry, const uint8_t *scales);
 
 // After a walk: the first tensor that no one asked for, and that is not known to be harmless, is an error.
 NB_MUST_USE nb_status nb_bind_check_unused(nb_binder *binder);

@@ -2,9 +2,11 @@
 // Single tensors: found by name, checked against what the family expects, mapped, copied or converted.
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/floats.h"
+#include "platform/bulk.h"
 #include "runtime/model_bind.h"
 
 enum { NAME_BYTES = 160 };
@@ -81,20 +83,99 @@ static const uint8_t *mapped_bytes(const nb_binder *binder, const nb_entry *entr
     return data;
 }
 
+// Only block scales are stored as E4M3.
+static nb_status request(nb_binder *binder, const nb_entry *entry, uint8_t *copy)
+{
+    nb_bind_request wanted = {entry, copy, entry->tensor->dtype == NB_DTYPE_F8_E4M3};
+    if (nb_buffer_append(&binder->requests, &wanted, sizeof wanted))
+        return NB_OK;
+    return nb_error_set(binder->error, NB_ERR_SYSTEM, "out of memory while loading weights");
+}
+
 nb_status nb_bind_bytes(nb_binder *binder, nb_entry *entry, const uint8_t **data)
 {
     uint64_t bytes = tensor_bytes(entry);
     if (!binder->resident) {
         *data = mapped_bytes(binder, entry);
-    } else {
-        uint8_t *copy = nb_arena_take(binder->weights, bytes, NB_ARENA_MIN_ALIGNMENT);
-        if (copy)
-            NB_TRY(nb_file_read_into(binder->checkpoint->shards[entry->shard].path, entry->tensor->begin, copy, bytes,
-                                     binder->error));
-        *data = copy;
+        report(binder, entry);
+        return NB_OK;
     }
-    report(binder, entry);
+    uint8_t *copy = nb_arena_take(binder->weights, bytes, NB_ARENA_MIN_ALIGNMENT);
+    *data = copy;
+    binder->model->weight_bytes += bytes;
+    return copy ? request(binder, entry, copy) : NB_OK;
+}
+
+nb_status nb_bind_check_scales(const nb_binder *binder, const nb_entry *entry, const uint8_t *scales)
+{
+    size_t n = tensor_bytes(entry), at = 0;
+    uint8_t max = 0;
+    for (size_t i = 0; i < n; i++)
+        max = scales[i] > max ? scales[i] : max;
+    if (max <= 0x7e)
+        return NB_OK;
+    while (scales[at] <= 0x7e)
+        at++;
+    size_t n_blocks = entry->tensor->shape[1];
+    return nb_error_set(binder->error, NB_ERR_INPUT,
+                        "%s: tensor %.100s: row %zu, block %zu: expected a finite non-negative E4M3 scale, found byte "
+                        "0x%02x (%s)",
+                        binder->checkpoint->shards[entry->shard].name, entry->tensor->name, at / n_blocks,
+                        at % n_blocks, scales[at], (scales[at] & 0x7f) == 0x7f ? "NaN" : "negative");
+}
+
+static int by_place(const void *left, const void *right)
+{
+    const nb_bind_request *a = left, *b = right;
+    if (a->entry->shard != b->entry->shard)
+        return a->entry->shard < b->entry->shard ? -1 : 1;
+    return (a->entry->tensor->begin > b->entry->tensor->begin) - (a->entry->tensor->begin < b->entry->tensor->begin);
+}
+
+static void report_read(void *user, uint64_t done_bytes)
+{
+    nb_binder *binder = user;
+    if (binder->on_progress)
+        binder->on_progress(binder->progress_user, binder->done_bytes + done_bytes, binder->total_bytes);
+}
+
+// The requests of one shard: n of them.
+static nb_status read_shard(nb_binder *binder, const nb_bind_request *requests, size_t n)
+{
+    const nb_shard *shard = &binder->checkpoint->shards[requests->entry->shard];
+    nb_range *ranges = malloc(n * sizeof *ranges);
+    uint64_t bytes = 0;
+    if (!ranges)
+        return nb_error_set(binder->error, NB_ERR_SYSTEM, "out of memory while loading weights");
+    for (size_t i = 0; i < n; i++) {
+        ranges[i] = (nb_range){requests[i].entry->tensor->begin, tensor_bytes(requests[i].entry), requests[i].copy};
+        bytes += ranges[i].bytes;
+    }
+    nb_status status = nb_bulk_read(&shard->map, shard->path, ranges, n, report_read, binder, binder->error);
+    free(ranges);
+    NB_TRY(status);
+    binder->done_bytes += bytes;
+    for (size_t i = 0; i < n; i++)
+        if (requests[i].is_scales)
+            NB_TRY(nb_bind_check_scales(binder, requests[i].entry, requests[i].copy));
     return NB_OK;
+}
+
+nb_status nb_bind_read(nb_binder *binder)
+{
+    for (size_t i = 0; i < binder->checkpoint->n_shards; i++)
+        nb_map_rest(&binder->checkpoint->shards[i].map); // the tables are read; a page of the file may be 2 MB
+    nb_bind_request *requests = (nb_bind_request *)(void *)binder->requests.data;
+    size_t n = binder->requests.bytes / sizeof *requests;
+    nb_status status = NB_OK;
+    if (n)
+        qsort(requests, n, sizeof *requests, by_place);
+    for (size_t first = 0, end; first < n && status == NB_OK; first = end) {
+        for (end = first + 1; end < n && requests[end].entry->shard == requests[first].entry->shard;)
+            end++;
+        status = read_shard(binder, requests + first, end - first);
+    }
+    return status;
 }
 
 // Element `i` of a float tensor at any address.
