@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "platform/arena.h"
@@ -14,7 +13,6 @@
 
 enum {
     PAGE_BYTES = 4096, // alignment that any device's direct reads accept
-    PAGES_MAX = NB_BULK_BLOCK_BYTES / PAGE_BYTES,
 };
 
 typedef struct bulk {
@@ -60,19 +58,6 @@ static bool needed_part(const bulk *b, uint64_t *begin, uint64_t *end)
     return true;
 }
 
-static bool is_cached(const bulk *b, uint64_t begin, size_t bytes)
-{
-    unsigned char pages[PAGES_MAX];
-    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE), n_cached = 0;
-    begin = begin / page_bytes * page_bytes;
-    size_t n_pages = nb_div_ceil(bytes, page_bytes);
-    if (mincore((void *)(uintptr_t)(b->map->data + begin), n_pages * page_bytes, pages) != 0)
-        return false;
-    for (size_t i = 0; i < n_pages; i++)
-        n_cached += pages[i] & 1;
-    return n_cached == n_pages;
-}
-
 // Reads until `bytes` are there. 0, an errno, or -1: the file ends before.
 static int read_block(int fd, uint8_t *dst, size_t bytes, size_t asked_bytes, uint64_t offset)
 {
@@ -92,14 +77,13 @@ static int read_block(int fd, uint8_t *dst, size_t bytes, size_t asked_bytes, ui
 // is no multiple of a page, and goes through the cache.
 static int fill_bounce(const bulk *b, uint8_t *bounce, uint64_t begin, size_t bytes)
 {
-    if (b->direct >= 0 && !is_cached(b, begin, bytes)) {
+    if (b->direct >= 0) {
         int reason = read_block(b->direct, bounce, bytes, nb_align_up(bytes, PAGE_BYTES), begin);
         if (reason != EINVAL)
             return reason;
     }
     int reason = read_block(b->buffered, bounce, bytes, bytes, begin);
-    if (b->direct < 0) // the whole file comes this way: no second copy of it may pile up
-        (void)posix_fadvise(b->buffered, (off_t)begin, (off_t)bytes, POSIX_FADV_DONTNEED);
+    (void)posix_fadvise(b->buffered, (off_t)begin, (off_t)bytes, POSIX_FADV_DONTNEED); // never both copies
     return reason;
 }
 

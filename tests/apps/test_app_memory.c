@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Peak resident memory of the programs is the printed plan, plus the pages of mapped weights, plus at most 16 MB; and a
+// plan that does not fit is refused with its table before anything is taken.
+//
+// The peak is the kernel's own figure of the process (wait4: ru_maxrss). It counts mapped pages of the weights too, of
+// which there can be no more than the weights have, so `mapped` is held to total + weights_mapped + 16 MB.
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/support/app_lines.h"
+#include "tests/support/data_path.h"
+#include "tests/support/scratch.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { SHADOWED = 1 };
+#else
+enum { SHADOWED = 0 };
+#endif
+
+static const uint64_t SLACK_BYTES = 16000000;
+
+// Runs the program; its peak in bytes, 0 when it failed.
+static uint64_t peak_of(const char *arguments)
+{
+    char command[4096];
+    const char *build = getenv("BUILD");
+    snprintf(command, sizeof command, "exec %s/nibble %s >/dev/null", build ? build : "build", arguments);
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    struct rusage usage;
+    assert_int_equal(wait4(child, &status, 0, &usage), child);
+    assert_int_equal(status, 0);
+    return (uint64_t)usage.ru_maxrss * 1024;
+}
+
+static uint64_t plan_value(const json_t *plan, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(plan, key));
+}
+
+static void check(const char *what, const char *plan_arguments, const char *arguments)
+{
+    json_t *lines = app_json_lines("%s --plan --json", plan_arguments);
+    assert_non_null(lines);
+    const json_t *plan = json_array_get(lines, 0);
+    uint64_t total = plan_value(plan, "total"), mapped = plan_value(plan, "weights_mapped");
+    assert_int_equal(total, plan_value(plan, "weights_resident") + plan_value(plan, "host") +
+                                plan_value(plan, "cache") + plan_value(plan, "scratch") + plan_value(plan, "exchange"));
+    uint64_t peak = peak_of(arguments);
+    if (peak > total + mapped + SLACK_BYTES)
+        fail_msg("%s: plan %llu, mapped weights %llu, peak %llu", what, (unsigned long long)total,
+                 (unsigned long long)mapped, (unsigned long long)peak);
+    json_decref(lines);
+}
+
+// A model of some 100 MB with the vocabulary and tokenizer of a real one, in which the tokenizer's share is large.
+static void shapes_keep_to_the_plan(void **state)
+{
+    (void)state;
+    if (SHADOWED)
+        skip();
+    static const char config[] =
+        "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":512,"
+        "\"intermediate_size\":3072,\"num_hidden_layers\":10,\"num_attention_heads\":8,\"num_key_value_heads\":2,"
+        "\"vocab_size\":60000,\"max_position_embeddings\":16384,\"rms_norm_eps\":1e-6,\"rope_theta\":10000,"
+        "\"tie_word_embeddings\":true,\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}";
+    assert_true(nb_scratch_put("config.json", config));
+    static const char *const kvs[] = {"e1m2", "bf16"};
+    static const char *const depths[] = {"0", "1024"};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t d = 0; d < 2; d++) {
+            char plan[256], run[256];
+            snprintf(run, sizeof run,
+                     "bench --shape config.json --kv %s --prefill 128 --decode 4 --depth %s --batch 1 --repeat 1",
+                     kvs[k], depths[d]);
+            snprintf(plan, sizeof plan, "%s", run);
+            json_t *lines = app_json_lines("%s --plan --json", plan);
+            json_t *figures = app_json_lines("%s --json", run);
+            assert_true(lines && figures);
+            uint64_t total = plan_value(json_array_get(lines, 0), "total");
+            size_t n = json_array_size(figures);
+            assert_true(n >= 2 && total > 70000000);
+            // bench leaves its own bandwidth buffer out, so what it reports is compared
+            for (size_t i = 0; i < n; i++) {
+                uint64_t peak = plan_value(json_array_get(figures, i), "rss_peak_bytes");
+                if (peak == 0 || peak > total + SLACK_BYTES)
+                    fail_msg("%s: plan %llu, peak %llu", run, (unsigned long long)total, (unsigned long long)peak);
+            }
+            json_decref(lines);
+            json_decref(figures);
+        }
+}
+
+static void models_keep_to_the_plan(void **state)
+{
+    (void)state;
+    const char *found = nb_test_data("models/mini-math");
+    if (SHADOWED || !found)
+        skip();
+    char *model = strdup(found);
+    static const char *const policies[] = {"mapped", "resident"}, *const contexts[] = {"64", "512"},
+                             *const kvs[] = {"e1m2", "f32"};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t c = 0; c < 2; c++)
+            for (size_t k = 0; k < 2; k++) {
+                char plan[1024], run[1100];
+                snprintf(plan, sizeof plan, "run %s -p x --weights %s --ctx %s --kv %s", model, policies[p],
+                         contexts[c], kvs[k]);
+                snprintf(run, sizeof run, "%s -n 32 --ignore-eos", plan);
+                check(policies[p], plan, run);
+            }
+    free(model);
+}
+
+static void what_does_not_fit_is_refused_with_its_table(void **state)
+{
+    (void)state;
+    const char *found = nb_test_data("models/mini-math");
+    if (!found)
+        skip();
+    char *model = strdup(found), *config = NULL;
+    int code;
+    static const char *const policies[] = {"mapped", "resident"};
+    for (size_t p = 0; p < 2; p++) {
+        char *text =
+            app_output(&code, "run %s -p x --ctx 16777216 --kv f32 --weights %s 2>&1 >/dev/null", model, policies[p]);
+        assert_true(code == 4 || code == 0); // a machine of hundreds of GB may hold it
+        if (code == 4) {
+            assert_non_null(strstr(text, "Memory plan for 16777216 tokens"));
+            const char *error = strstr(text, "nibble: error: the plan does not fit memory; expected at most ");
+            assert_true(error && error > strstr(text, "available") && strchr(error, '\n')[1] == 0);
+        }
+        free(text);
+    }
+    assert_true(asprintf(&config,
+                         "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":131072,"
+                         "\"intermediate_size\":524288,\"num_hidden_layers\":1000,\"num_attention_heads\":1024,"
+                         "\"num_key_value_heads\":8,\"vocab_size\":60000,\"max_position_embeddings\":16384,"
+                         "\"rms_norm_eps\":1e-6,\"rope_theta\":10000,\"tie_word_embeddings\":true,"
+                         "\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}") > 0);
+    assert_true(nb_scratch_put("huge.json", config));
+    char *text = app_output(&code, "bench --shape huge.json 2>&1 >/dev/null");
+    assert_int_equal(code, 4);
+    assert_non_null(strstr(text, "Memory plan for"));
+    assert_non_null(strstr(text, "weights, resident copy"));
+    free(text);
+    free(config);
+    free(model);
+}
+
+// The programs and the data are named from the tree, the scratch folder is elsewhere.
+static int enter(void **state)
+{
+    char here[2048], build[2200];
+    const char *given = getenv("BUILD");
+    if (!getcwd(here, sizeof here))
+        return 1;
+    snprintf(build, sizeof build, "%s/%s", here, given ? given : "build");
+    if (!given || given[0] != '/')
+        setenv("BUILD", build, 1);
+    if (!getenv("NB_TEST_DATA")) {
+        snprintf(build, sizeof build, "%s/../shared/data", here);
+        setenv("NB_TEST_DATA", build, 1);
+    }
+    return nb_scratch_enter(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_keep_to_the_plan),
+        cmocka_unit_test(models_keep_to_the_plan),
+        cmocka_unit_test(what_does_not_fit_is_refused_with_its_table),
+    };
+    return cmocka_run_group_tests(tests, enter, nb_scratch_leave);
+}
