@@ -15,9 +15,13 @@ enum {
     SINGLE_ROWS = 4,   // one token: rows at a time
     PAIR = 2,          // many tokens: rows and ...
     TILE_TOKENS = 6,   // ... tokens whose sums are in registers
-    PANEL_ROWS = 64,   // rows decoded at a time, ...
-    PANEL_STEPS = 8,   // ... steps of them: with so many, the tokens of a tile fit the first-level cache, ...
-    PANEL_TOKENS = 96, // ... and the tokens that use them before the next rows; all that fits the second-level cache
+    PANEL_STEPS = 8,   // ... and steps at a time: their activations and sums fit the first-level cache
+    PREFETCH_ROWS = 3, // rows that decoding fetches ahead
+    PUT_ROWS = 16,     // rows whose sums are finished together
+    SHORT_ROWS = 128,  // rows decoded at a time where PANEL_STEPS are all there are, for every token, and ...
+    SHORT_STEPS = 768, // ... at most so many steps of them
+    LONG_ROWS = 64,    // rows decoded at a time else, so many steps of them, and ...
+    LONG_TOKENS = 96,  // ... the tokens whose sums wait in the second-level cache for the steps to come
 };
 
 typedef struct row_codes {
@@ -71,7 +75,7 @@ NB_INLINE decoded decode_step(row_codes row, uint32_t n_blocks)
     return d;
 }
 
-// A step of one token, or of the first of several whose steps are `stride` bytes of offsets apart.
+// One step of one token.
 typedef struct act_step {
     const int8_t *codes;
     const int32_t *offsets;
@@ -139,6 +143,7 @@ static void one_token(const nb_linear_chunk *chunk)
 
 // ---- many tokens ----------------------------------------------------------------------------------------------------
 
+// One step of one token; those of a tile are laid out next to each other.
 typedef struct act_record {
     __m512i groups[4], offsets;
     __m512 scales;
@@ -146,8 +151,8 @@ typedef struct act_record {
 
 typedef struct panel {
     act_record acts[PANEL_STEPS][TILE_TOKENS];
-    decoded rows[PANEL_ROWS / PAIR * PANEL_STEPS][PAIR]; // of every pair the steps in use, one after another
-    __m512 sums[PANEL_TOKENS / TILE_TOKENS][PANEL_ROWS / PAIR][TILE_TOKENS][PAIR];
+    decoded rows[SHORT_STEPS / PAIR][PAIR]; // of every pair the steps in use, one after another
+    __m512 sums[LONG_TOKENS / TILE_TOKENS][LONG_ROWS / PAIR][TILE_TOKENS][PAIR];
 } panel;
 
 // Where a tile gets its weights: decoded before, or (few tokens, where that would not pay) packed.
@@ -171,6 +176,10 @@ NB_INLINE decoded tile_weights(tile_rows *rows, int i, uint32_t s, const bool is
     return w;
 }
 
+// gcc would have both rows load what they share, and the two load ports are the next limit.
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+
+// PAIR rows times n tokens over n_steps, beginning with the waiting sums or at 0.
 NB_INLINE void tile(tile_rows rows, const act_record (*a)[TILE_TOKENS], uint32_t n_steps, bool is_first,
                     __m512 (*sums_at)[PAIR], const int n, const bool is_packed)
 {
@@ -185,14 +194,20 @@ NB_INLINE void tile(tile_rows rows, const act_record (*a)[TILE_TOKENS], uint32_t
 #pragma GCC unroll 6
         for (int j = 0; j < n; j++) {
             const act_record *t = &(*a)[j];
-            __m512i dot0 = t->offsets, dot1 = dot0;
+            __m512i dot0 = t->offsets;
+            IN_REGISTER(dot0);
+            __m512i dot1 = dot0;
 #pragma GCC unroll 4
             for (int group = 0; group < 4; group++) {
-                dot0 = _mm512_dpbusd_epi32(dot0, w0.groups[group], t->groups[group]);
-                dot1 = _mm512_dpbusd_epi32(dot1, w1.groups[group], t->groups[group]);
+                __m512i codes = t->groups[group];
+                IN_REGISTER(codes);
+                dot0 = _mm512_dpbusd_epi32(dot0, w0.groups[group], codes);
+                dot1 = _mm512_dpbusd_epi32(dot1, w1.groups[group], codes);
             }
-            sums[0][j] = add_dot(dot0, &w0, t->scales, sums[0][j]);
-            sums[1][j] = add_dot(dot1, &w1, t->scales, sums[1][j]);
+            __m512 scales = t->scales;
+            IN_REGISTER(scales);
+            sums[0][j] = add_dot(dot0, &w0, scales, sums[0][j]);
+            sums[1][j] = add_dot(dot1, &w1, scales, sums[1][j]);
         }
     }
 #pragma GCC unroll 6
@@ -240,37 +255,6 @@ NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, const act_record (*a)[
     }
 }
 
-// n_rows rows from `row` on times n_tokens from t on, over n_steps of the row from `step` on.
-static void packed_tiles(panel *p, const nb_linear_chunk *chunk, uint32_t row, uint32_t n_rows, uint32_t step,
-                         uint32_t n_steps, uint32_t t, uint32_t n_tokens)
-{
-    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK;
-    lay_out(p, chunk->act, t, n_tokens, step, n_steps);
-    for (uint32_t r = 0; r < n_rows; r += PAIR) {
-        tile_rows rows = {.packed = {row_at(chunk, row + r, step), row_at(chunk, row + r + 1, step)},
-                          .n_blocks = n_blocks - step * STEP_BLOCKS,
-                          .next_rows = (size_t)PAIR * n_blocks * (NB_NVFP4_BLOCK / 2)};
-        tile_of(n_tokens, &rows, p->acts, n_steps, step == 0, p->sums[0][r / PAIR], true);
-    }
-}
-
-static void panel_tiles(panel *p, const nb_linear_chunk *chunk, uint32_t row, uint32_t n_rows, uint32_t step,
-                        uint32_t n_steps, uint32_t t, uint32_t n_tokens)
-{
-    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK;
-    for (uint32_t r = 0; r < n_rows; r++)
-        for (uint32_t s = 0; s < n_steps; s++)
-            p->rows[r / PAIR * n_steps + s][r % PAIR] =
-                decode_step(row_at(chunk, row + r, step + s), n_blocks - (step + s) * STEP_BLOCKS);
-    for (uint32_t i = 0; i < n_tokens; i += TILE_TOKENS) {
-        lay_out(p, chunk->act, t + i, (uint32_t)nb_min(TILE_TOKENS, n_tokens - i), step, n_steps);
-        for (uint32_t r = 0; r < n_rows; r += PAIR) {
-            tile_rows rows = {.steps = p->rows + r / PAIR * n_steps};
-            tile_of(n_tokens - i, &rows, p->acts, n_steps, step == 0, p->sums[i / TILE_TOKENS][r / PAIR], false);
-        }
-    }
-}
-
 // The tree over the 16 lanes of 16 sums at once: x[slot] for result slot, in the order that SUM_SLOTS tells.
 static const uint8_t SUM_SLOTS[16] = {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15};
 
@@ -289,13 +273,14 @@ NB_INLINE __m512 sixteen_lane_sums(__m512 *x)
 }
 
 // The end of up to 16 products of one token: as nb_linear_put.
-static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, const __m512 (*sums)[TILE_TOKENS][PAIR])
+static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m512 (*sums)[TILE_TOKENS][PAIR],
+                        uint32_t j)
 {
     uint32_t n = (uint32_t)nb_min(16, chunk->row_end - row);
     __mmask16 rows = nb_avx512_first(n);
     __m512 x[16];
     for (uint32_t i = 0; i < 16; i++)
-        x[SUM_SLOTS[i]] = i < n ? sums[i / PAIR][0][i % PAIR] : _mm512_setzero_ps();
+        x[SUM_SLOTS[i]] = i < n ? sums[i / PAIR][j][i % PAIR] : _mm512_setzero_ps();
     __m512 scale = _mm512_set1_ps(chunk->weight->global_scale * chunk->act->globals[t]);
     __m512 y = _mm512_mul_ps(_mm512_mul_ps(sixteen_lane_sums(x), _mm512_set1_ps(64.0f)), scale);
     float *at = chunk->y + t * chunk->y_stride + row;
@@ -306,19 +291,90 @@ static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, 
     _mm512_mask_storeu_ps(at, rows, y);
 }
 
-static void panel_product(panel *p, const nb_linear_chunk *chunk, uint32_t row, uint32_t t)
+// A part of the product: n_rows rows from `row` on, n_tokens from t on, n_steps from `step` on.
+typedef struct part {
+    uint32_t row, n_rows, t, n_tokens, step, n_steps;
+} part;
+
+static void decode_rows(panel *p, const nb_linear_chunk *chunk, const part *x)
+{
+    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK - x->step * STEP_BLOCKS;
+    size_t next_rows = (size_t)PREFETCH_ROWS * (chunk->weight->n_cols / 2);
+    for (uint32_t r = 0; r < x->n_rows; r++) {
+        row_codes row = row_at(chunk, x->row + r, x->step);
+        decoded(*to)[PAIR] = p->rows + r / PAIR * x->n_steps;
+        for (uint32_t s = 0; s < x->n_steps; s++) {
+            _mm_prefetch((const char *)row.codes + next_rows, _MM_HINT_T0);
+            _mm_prefetch((const char *)row.codes + next_rows + 64, _MM_HINT_T0);
+            _mm_prefetch((const char *)row.scales + next_rows / 8, _MM_HINT_T0);
+            to[s][r % PAIR] = decode_step(row, n_blocks - s * STEP_BLOCKS);
+            row.codes += STEP_CODE_BYTES;
+            row.scales += STEP_BLOCKS;
+        }
+    }
+}
+
+// The activations of the tile from token t on: a few of their lines into the second-level cache, by the n-th of calls.
+NB_INLINE void fetch_ahead(const nb_act *act, const part *x, uint32_t t, uint32_t n)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t j = t + (2 * n + i) % TILE_TOKENS, s = (2 * n + i) / TILE_TOKENS;
+        if (j >= act->n_rows || s >= x->n_steps)
+            return;
+        act_step a = act_at(act, j, x->step + s);
+        for (int group = 0; group < 4; group++)
+            _mm_prefetch((const char *)a.codes + group * 64, _MM_HINT_T1);
+        _mm_prefetch((const char *)a.offsets, _MM_HINT_T1);
+        _mm_prefetch((const char *)a.scales, _MM_HINT_T1);
+    }
+}
+
+// One tile's tokens, from t on, times all rows of x.
+NB_INLINE void all_rows(panel *p, const nb_linear_chunk *chunk, const part *x, uint32_t t, const bool is_packed)
+{
+    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_all = nb_act_steps(chunk->weight->n_cols);
+    uint32_t n = (uint32_t)nb_min(TILE_TOKENS, x->t + x->n_tokens - t);
+    bool is_last = x->step + x->n_steps == n_all, is_short = x->n_steps == n_all;
+    lay_out(p, chunk->act, t, n, x->step, x->n_steps);
+    for (uint32_t r = 0; r < x->n_rows; r += PAIR) {
+        // Sums that do not wait stay where they are warm.
+        __m512(*sums)[TILE_TOKENS][PAIR] =
+            is_short ? p->sums[0] + r % PUT_ROWS / PAIR : p->sums[(t - x->t) / TILE_TOKENS] + r / PAIR;
+        tile_rows rows = {.steps = p->rows + r / PAIR * x->n_steps};
+        if (is_packed)
+            rows = (tile_rows){.packed = {row_at(chunk, x->row + r, x->step), row_at(chunk, x->row + r + 1, x->step)},
+                               .n_blocks = n_blocks - x->step * STEP_BLOCKS,
+                               .next_rows = (size_t)PAIR * n_blocks * (NB_NVFP4_BLOCK / 2)};
+        else if (!is_short)
+            fetch_ahead(chunk->act, x, t + TILE_TOKENS, r / PAIR);
+        tile_of(n, &rows, p->acts, x->n_steps, x->step == 0, *sums, is_packed);
+        if (is_last && ((r + PAIR) % PUT_ROWS == 0 || r + PAIR >= x->n_rows))
+            for (uint32_t j = 0, first = r / PUT_ROWS * PUT_ROWS; j < n; j++)
+                put_sixteen(chunk, x->row + first, t + j, sums - (r - first) / PAIR, j);
+    }
+}
+
+static void packed_product(panel *p, const nb_linear_chunk *chunk, const part *x)
+{
+    all_rows(p, chunk, x, x->t, true);
+}
+
+static void decoded_product(panel *p, const nb_linear_chunk *chunk, const part *x)
+{
+    decode_rows(p, chunk, x);
+    for (uint32_t t = x->t; t < x->t + x->n_tokens; t += TILE_TOKENS)
+        all_rows(p, chunk, x, t, false);
+}
+
+static void panel_product(panel *p, const nb_linear_chunk *chunk, part x)
 {
     uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
-    uint32_t n_rows = (uint32_t)nb_min(PANEL_ROWS, nb_align_up(chunk->row_end - row, PAIR));
-    uint32_t n_tokens = (uint32_t)nb_min(PANEL_TOKENS, chunk->act->n_rows - t);
-    for (uint32_t step = 0; step < n_steps; step += PANEL_STEPS) {
-        uint32_t n = (uint32_t)nb_min(PANEL_STEPS, n_steps - step);
-        (n_tokens <= TILE_TOKENS ? packed_tiles : panel_tiles)(p, chunk, row, n_rows, step, n, t, n_tokens);
+    x.n_rows = (uint32_t)nb_min(x.n_rows, nb_align_up(chunk->row_end - x.row, PAIR));
+    x.n_tokens = (uint32_t)nb_min(x.n_tokens, chunk->act->n_rows - x.t);
+    for (x.step = 0; x.step < n_steps; x.step += PANEL_STEPS) {
+        x.n_steps = (uint32_t)nb_min(PANEL_STEPS, n_steps - x.step);
+        (x.n_tokens <= TILE_TOKENS ? packed_product : decoded_product)(p, chunk, &x);
     }
-    for (uint32_t i = 0; i < n_tokens; i++)
-        for (uint32_t r = 0; r < n_rows; r += 16)
-            put_sixteen(chunk, row + r, t + i,
-                        (const __m512(*)[TILE_TOKENS][PAIR]) & p->sums[i / TILE_TOKENS][r / PAIR][i % TILE_TOKENS]);
 }
 
 void nb_linear_nvfp4_avx512(const nb_linear_chunk *chunk)
@@ -328,7 +384,13 @@ void nb_linear_nvfp4_avx512(const nb_linear_chunk *chunk)
         return;
     }
     panel p;
-    for (uint32_t t = 0; t < chunk->act->n_rows; t += PANEL_TOKENS)
-        for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += PANEL_ROWS)
-            panel_product(&p, chunk, row, t);
+    uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
+    part x = {.n_rows = LONG_ROWS, .n_tokens = LONG_TOKENS};
+    if (n_steps <= PANEL_STEPS) {
+        x.n_rows = (uint32_t)nb_min(SHORT_ROWS, SHORT_STEPS / n_steps / PUT_ROWS * PUT_ROWS);
+        x.n_tokens = chunk->act->n_rows;
+    }
+    for (x.t = 0; x.t < chunk->act->n_rows; x.t += x.n_tokens)
+        for (x.row = chunk->row_begin; x.row < chunk->row_end; x.row += x.n_rows)
+            panel_product(&p, chunk, x);
 }
