@@ -277,7 +277,8 @@ NB_CHECKED NB_API nb_status nb_session_sample(nb_session *session, const nb_samp
 
 // Writes the timeline and its ring to a file (whole or not at all), or reads one back into a session of the same
 // model and options. Errors: NB_ERR_SYSTEM (disk), NB_ERR_INPUT (not a snapshot, damaged, of another model).
-// A failed restore leaves the session empty.
+// A failed restore leaves the session empty. A fork is a save and a restore into another session of the same options;
+// or, at the price of computing again, nb_session_sync of the same ids.
 NB_CHECKED NB_API nb_status nb_session_save(const nb_session *session, const char *path, nb_error *error);
 NB_CHECKED NB_API nb_status nb_session_restore(nb_session *session, const char *path, nb_error *error);
 

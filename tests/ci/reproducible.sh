@@ -13,6 +13,7 @@ mkdir -p "$copy"
 { git ls-files -co --exclude-standard 2>/dev/null | grep . ||
     find . -name '.?*' -prune -o -path './build*' -prune -o -type f -print; } | grep -v '^\(\./\)*docs/' |
     tar -cf - -T - | tar -xf - -C "$copy"
+env -u MAKEFLAGS make --no-print-directory BUILD="$BUILD" -j"${JOBS:-2}" CC="${CC:-gcc}" all >/dev/null || exit 1
 env -u BUILD -u MAKEFLAGS TZ=Asia/Kathmandu LC_ALL=C \
     make --no-print-directory -C "$copy" -j"${JOBS:-2}" CC="${CC:-gcc}" all >"$work/log" 2>&1 || {
     tail -n 20 "$work/log"
