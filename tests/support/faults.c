@@ -32,6 +32,8 @@ typedef struct kind_state {
     _Atomic(int) reason;
 } kind_state;
 
+extern void *__interceptor_malloc(size_t) __attribute__((weak)); // there under a sanitizer
+
 static kind_state states[NB_FAULT_N_KINDS];
 static _Atomic(bool) has_fired;
 static _Atomic(size_t) max_transfer_bytes;
@@ -98,6 +100,10 @@ RAW static uint64_t whole_pages(size_t bytes)
 RAW static bool must_fail(nb_fault kind)
 {
     kind_state *state = &states[kind];
+    // A sanitizer allocates at the start of each thread and ends the program when it cannot; the library's own worker
+    // threads allocate nothing.
+    if (kind == NB_FAULT_MALLOC && __interceptor_malloc && gettid() != getpid())
+        return false;
     uint64_t n = atomic_fetch_add(&state->n_calls, 1) + 1;
     if (n != atomic_load(&state->fail_at))
         return false;
@@ -117,7 +123,6 @@ RAW static size_t shortened(size_t bytes)
 // A sanitizer's runtime wraps each function as __interceptor_NAME and must keep seeing the calls. Without one, the
 // allocation functions exist under a second name (dlsym itself allocates); the others are found by dlsym.
 #define INTERCEPTOR(type, name, ...) extern type __interceptor_##name(__VA_ARGS__) __attribute__((weak))
-INTERCEPTOR(void *, malloc, size_t);
 INTERCEPTOR(void *, calloc, size_t, size_t);
 INTERCEPTOR(void *, realloc, void *, size_t);
 INTERCEPTOR(void *, aligned_alloc, size_t, size_t);
