@@ -12,6 +12,8 @@ set -u
 BUILD=$(realpath -m "${BUILD:-build}")
 JOBS=${JOBS:-2}
 LOGS=$BUILD/test-logs
+# What this person's own nibble doctor stored decides nothing here.
+export NIBBLE_HOME=$LOGS/home
 export BUILD LOGS CMOCKA_MESSAGE_OUTPUT=TAP TEST_SECONDS=${TEST_SECONDS:-300}
 
 # The log of a program; distinct for distinct programs.

@@ -113,6 +113,7 @@ static int print_json(const bench *b, const nb_bench_point *point)
     json_object_set_new(line, "membw_gb_s", nb_json_real(nb_bench_median(point->membw, point->n_values) / 1e9));
     json_object_set_new(line, "ops", json_string(b->info.ops));
     json_object_set_new(line, "weights", json_string(nb_weights_name(b->info.weights)));
+    json_object_set_new(line, "weights_why", json_string(nb_engine_args_why(b->engine_args, b->info.weights)));
     json_object_set_new(line, "act", json_string(nb_act_name(b->info.act)));
     json_object_set_new(line, "kv", json_string(b->kv));
     json_object_set_new(line, "rss_peak_bytes", json_integer((json_int_t)b->rss_peak_bytes));
@@ -128,6 +129,9 @@ static void print_header(bench *b)
     printf("%s, %s, %s of weights; ops %s, %u threads, weights %s, activations %s, cache %s\n", b->info.family,
            b->info.format, nb_bytes_text(text, (double)b->info.weight_bytes), b->info.ops, b->info.n_threads,
            nb_weights_name(b->info.weights), nb_act_name(b->info.act), b->kv);
+    const char *why = nb_engine_args_why(b->engine_args, b->info.weights);
+    if (why[0])
+        printf("weights %s: %s\n", nb_weights_name(b->info.weights), why);
     printf("%-8s %7s %7s %6s %10s %22s %12s %9s %9s %6s\n", "kind", "tokens", "depth", "batch", "tok/s", "min..max",
            "bytes/token", "GB/s", "mem GB/s", "share");
 }
@@ -262,7 +266,7 @@ static int run_bench(bench *b, bench_args *args, const char *model)
     code = choose_ring(b, args);
     b->kv = nb_kv_name(b->session_options.kv == NB_KV_DEFAULT ? b->info.kv_default : b->session_options.kv);
     if (code == NB_EXIT_OK && b->engine_args->is_plan_only)
-        code = nb_plan_show(b->engine, &b->session_options, b->args->is_json);
+        code = nb_plan_show(b->engine, b->engine_args, &b->session_options, b->args->is_json);
     else if (code == NB_EXIT_OK)
         code = measure_all(b, model ? directory : NULL);
     nb_engine_close(b->engine);
@@ -278,11 +282,9 @@ int nb_command_bench(int argc, char **argv)
         .n_repeat = 5,
         .batches = {{1, 4}, 2},
     };
-    nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
-    nb_command with_engine = command;
-    with_engine.groups[1] = nb_engine_option_group;
+    nb_engine_args engine_args;
     int code;
-    if (!nb_options_parse(&with_engine, (void *const[]){&args, &engine_args}, argc, argv, &code))
+    if (!nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code))
         return code;
     const char *model = optind < argc ? argv[optind] : NULL;
     if (!model == !args.shape)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/engine_args.h"
 
+#include <string.h>
+
+#include "apps/common/machine_file.h"
 #include "apps/common/model_store.h"
 #include "apps/common/terminal.h"
 
@@ -32,7 +35,7 @@ static const nb_option options[] = {
      .offset = AT(weights),
      .value = "POLICY",
      .choices = "mapped|resident|auto",
-     .help = "mapped, resident or auto (default: auto)"},
+     .help = "mapped, resident or auto: as nibble doctor measured, else mapped (default: auto)"},
     {.name = "act",
      .kind = NB_OPTION_CHOICE,
      .offset = AT(act),
@@ -55,18 +58,34 @@ static const nb_option options[] = {
 };
 #undef AT
 
-const nb_option_group nb_engine_option_group = {"Engine", options, NB_COUNT_OF(options)};
+static void choose_policy(nb_engine_args *args)
+{
+    static const nb_weights weights[] = {NB_WEIGHTS_MAPPED, NB_WEIGHTS_RESIDENT, NB_WEIGHTS_AUTO};
+    args->policy = args->weights >= 0 ? weights[args->weights] : NB_WEIGHTS_AUTO;
+    if (args->policy == NB_WEIGHTS_AUTO)
+        args->policy = nb_machine_file_advice(args->why, sizeof args->why);
+}
+
+bool nb_options_parse_with_engine(const nb_command *command, void *values, nb_engine_args *args, int argc, char **argv,
+                                  int *exit_code)
+{
+    nb_command with_engine = *command;
+    with_engine.groups[1] = (nb_option_group){"Engine", options, NB_COUNT_OF(options)};
+    *args = (nb_engine_args){.weights = -1, .act = -1, .kv = -1, .n_sinks = UINT64_MAX};
+    if (!nb_options_parse(&with_engine, (void *const[]){values, args}, argc, argv, exit_code))
+        return false;
+    choose_policy(args);
+    return true;
+}
 
 nb_engine_options nb_engine_args_engine(const nb_engine_args *args)
 {
-    static const nb_weights weights[] = {NB_WEIGHTS_MAPPED, NB_WEIGHTS_RESIDENT, NB_WEIGHTS_AUTO};
     static const nb_activations acts[] = {NB_ACT_NVFP4, NB_ACT_NVFP4_STATIC, NB_ACT_NONE};
     nb_engine_options engine = nb_engine_defaults();
     engine.n_threads = (uint32_t)args->n_threads;
     engine.isa = args->isa;
     engine.count_only = args->is_plan_only;
-    if (args->weights >= 0)
-        engine.weights = weights[args->weights];
+    engine.weights = args->policy;
     if (args->act >= 0)
         engine.act = acts[args->act];
     return engine;
@@ -116,6 +135,36 @@ static int open_end(nb_status status, const nb_error *error, const nb_plan *plan
     return nb_fail_error(status, error);
 }
 
+const char *nb_engine_args_why(const nb_engine_args *args, nb_weights in_force)
+{
+    if (in_force == args->policy)
+        return args->why;
+    return in_force == NB_WEIGHTS_MAPPED ? "a resident copy does not fit" : "random weights have no file";
+}
+
+// With --plan nothing is checked while opening, so that a plan that does not fit can be shown.
+static bool plan_fits(const nb_engine *engine, const nb_session_options *session)
+{
+    nb_plan plan;
+    return nb_session_plan(engine, session, &plan, NULL) != NB_OK || plan.total <= plan.available;
+}
+
+static nb_status open_placed(nb_engine **engine, const char *directory, nb_engine_options *engine_options,
+                             const nb_engine_args *args, nb_error *error)
+{
+    nb_session_options session = nb_engine_args_session(args);
+    nb_status status = nb_engine_open(engine, directory, engine_options, error);
+    bool is_large =
+        status == NB_ERR_FIT || (status == NB_OK && engine_options->count_only && !plan_fits(*engine, &session));
+    if (!is_large || !args->why[0] || engine_options->weights != NB_WEIGHTS_RESIDENT)
+        return status;
+    if (status == NB_OK)
+        nb_engine_close(*engine);
+    *error = (nb_error){0};
+    engine_options->weights = NB_WEIGHTS_MAPPED;
+    return nb_engine_open(engine, directory, engine_options, error);
+}
+
 int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args,
                         const nb_session_options *session)
 {
@@ -132,7 +181,7 @@ int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_a
     open_options.session = session;
     open_options.plan = &plan;
     nb_error error = {0};
-    nb_status status = nb_engine_open(engine, directory, &open_options, &error);
+    nb_status status = open_placed(engine, directory, &open_options, args, &error);
     nb_progress_end(&progress);
     return open_end(status, &error, &plan);
 }
@@ -201,15 +250,23 @@ void nb_plan_print(FILE *file, const nb_plan *plan)
     }
 }
 
-int nb_plan_show(nb_engine *engine, const nb_session_options *session_options, bool is_json)
+int nb_plan_show(nb_engine *engine, const nb_engine_args *args, const nb_session_options *session_options, bool is_json)
 {
     nb_plan plan;
     nb_error error = {0};
+    nb_engine_info info;
     nb_status status = nb_session_plan(engine, session_options, &plan, &error);
     if (status != NB_OK)
         return nb_fail_error(status, &error);
-    if (is_json)
-        return nb_out_json(nb_plan_json(&plan));
+    nb_engine_info_get(engine, &info);
+    const char *why = nb_engine_args_why(args, info.weights);
+    if (is_json) {
+        json_t *object = nb_plan_json(&plan);
+        json_object_set_new(object, "weights", json_string(nb_weights_name(info.weights)));
+        json_object_set_new(object, "weights_why", json_string(why));
+        return nb_out_json(object);
+    }
     nb_plan_print(stdout, &plan);
+    printf("Weights %s%s%s\n", nb_weights_name(info.weights), why[0] ? ": " : "", why);
     return nb_out_flush();
 }

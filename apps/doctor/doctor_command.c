@@ -5,22 +5,30 @@
 #include <sys/utsname.h>
 
 #include "apps/common/commands.h"
-#include "apps/common/option_table.h"
+#include "apps/common/engine_args.h"
+#include "apps/doctor/doctor_weights.h"
 
 static const double MEASURE_S = 0.5;
 
 typedef struct doctor_args {
-    bool is_json;
+    bool is_json, is_quick;
 } doctor_args;
 
 static const nb_option options[] = {
     {.name = "json", .kind = NB_OPTION_FLAG, .offset = offsetof(doctor_args, is_json), .help = "one JSON object"},
+    {.name = "quick",
+     .kind = NB_OPTION_FLAG,
+     .offset = offsetof(doctor_args, is_quick),
+     .help = "leave the weights unmeasured; nothing is written"},
 };
 
 static const nb_command command = {
     .name = "doctor",
-    .usage = "[--json]",
-    .summary = "What this machine is, which operations it runs, how fast its memory is, and what to change.",
+    .usage = "[OPTION]...",
+    .summary =
+        "What this machine is, which operations it runs, how fast its memory is, and what to change. How fast weights "
+        "are\n"
+        "read, mapped and resident, is stored in $NIBBLE_HOME/machine.json and decides --weights auto. Some seconds.",
     .example = "nibble doctor",
     .groups = {{"Options", options, NB_COUNT_OF(options)}},
 };
@@ -34,6 +42,9 @@ typedef struct report {
     uint64_t address_limit, lock_limit, cgroup_limit; // bytes, NO_LIMIT: none
     double cgroup_cpus;                               // 0: no quota
     const char *ops;                                  // the table an engine would get: the last of machine.isas
+    nb_placement_rates rates;                         // 0: not measured
+    bool is_stored;
+    char why[320]; // not measured or not stored
     const char *advice[MAX_ADVICE];
     size_t n_advice;
 } report;
@@ -112,7 +123,24 @@ static void find_advice(report *r)
            "one core reads memory as fast as all do; more --threads will not speed up decoding");
 }
 
-static void examine(report *r)
+static bool is_measured(const report *r)
+{
+    return r->rates.decode_resident > 0;
+}
+
+static void examine_weights(report *r)
+{
+    nb_machine_file file;
+    nb_machine_file_here(&file);
+    if (!nb_doctor_measure_weights(&r->rates, r->why, sizeof r->why)) {
+        r->rates = (nb_placement_rates){0};
+        return;
+    }
+    file.rates = r->rates;
+    r->is_stored = nb_machine_file_store(&file, r->why, sizeof r->why);
+}
+
+static void examine(report *r, bool is_quick)
 {
     memset(r, 0, sizeof *r);
     nb_machine_probe(&r->machine);
@@ -124,7 +152,31 @@ static void examine(report *r)
     read_cgroup(r);
     r->bandwidth_1 = nb_machine_read_bandwidth(1, MEASURE_S);
     r->bandwidth_n = nb_machine_read_bandwidth(r->machine.n_cores, MEASURE_S);
+    if (is_quick)
+        snprintf(r->why, sizeof r->why, "not measured");
+    else
+        examine_weights(r);
     find_advice(r);
+}
+
+static void add_rates_json(json_t *object, const report *r)
+{
+    const struct {
+        const char *name;
+        double rate;
+    } rates[] = {
+        {"decode_mapped_gb_s", r->rates.decode_mapped},
+        {"decode_resident_gb_s", r->rates.decode_resident},
+        {"load_mapped_warm_gb_s", r->rates.load_mapped_warm},
+        {"load_mapped_cold_gb_s", r->rates.load_mapped_cold},
+        {"load_resident_warm_gb_s", r->rates.load_resident_warm},
+        {"load_resident_cold_gb_s", r->rates.load_resident_cold},
+    };
+    for (size_t i = 0; i < NB_COUNT_OF(rates); i++)
+        json_object_set_new(object, rates[i].name, is_measured(r) ? nb_json_real(rates[i].rate) : json_null());
+    nb_weights weights = is_measured(r) ? nb_placement_choose(&r->rates) : NB_WEIGHTS_MAPPED;
+    json_object_set_new(object, "weights_auto", json_string(nb_weights_name(weights)));
+    json_object_set_new(object, "stored", json_boolean(r->is_stored));
 }
 
 static json_t *limit_json(uint64_t limit)
@@ -166,6 +218,7 @@ static int print_json(const report *r)
         json_object_set_new(object, sizes[i].name, json_integer((json_int_t)sizes[i].bytes));
     json_object_set_new(object, "membw_1_gb_s", nb_json_real(r->bandwidth_1 / 1e9));
     json_object_set_new(object, "membw_gb_s", nb_json_real(r->bandwidth_n / 1e9));
+    add_rates_json(object, r);
     json_object_set_new(object, "limit_address_bytes", limit_json(r->address_limit));
     json_object_set_new(object, "limit_lock_bytes", limit_json(r->lock_limit));
     json_object_set_new(object, "limit_cgroup_bytes", limit_json(r->cgroup_limit));
@@ -177,6 +230,21 @@ static int print_json(const report *r)
 static const char *limit_text(char text[32], uint64_t limit)
 {
     return limit == NO_LIMIT ? "none" : nb_bytes_text(text, (double)limit);
+}
+
+static void print_rates(const report *r)
+{
+    if (is_measured(r)) {
+        printf("decoding   weights read at %.1f GB/s mapped, %.1f GB/s resident\n", r->rates.decode_mapped,
+               r->rates.decode_resident);
+        printf("loading    mapped %.1f GB/s cached, %.1f from disk; resident %.1f cached, %.1f from disk\n",
+               r->rates.load_mapped_warm, r->rates.load_mapped_cold, r->rates.load_resident_warm,
+               r->rates.load_resident_cold);
+    }
+    if (r->is_stored)
+        printf("weights    auto means %s from now on\n", nb_weights_name(nb_placement_choose(&r->rates)));
+    else
+        printf("weights    %s; auto stays as it was\n", r->why);
 }
 
 static int print_table(const report *r)
@@ -196,6 +264,7 @@ static int print_table(const report *r)
     if (m->huge_page_bytes)
         printf(", huge %.0f KiB", (double)m->huge_page_bytes / 1024);
     printf("\nbandwidth  %.1f GB/s read by all cores, %.1f GB/s by one\n", r->bandwidth_n / 1e9, r->bandwidth_1 / 1e9);
+    print_rates(r);
     printf("limits     address space %s, locked memory %s, control group %s", limit_text(a, r->address_limit),
            limit_text(b, r->lock_limit), limit_text(c, r->cgroup_limit));
     if (r->cgroup_cpus > 0)
@@ -215,6 +284,6 @@ int nb_command_doctor(int argc, char **argv)
     if (!nb_options_parse(&command, (void *const[]){&args}, argc, argv, &code))
         return code;
     report r;
-    examine(&r);
+    examine(&r, args.is_quick);
     return args.is_json ? print_json(&r) : print_table(&r);
 }

@@ -101,7 +101,8 @@ static int show_file(const info_args *args, const char *path, const nb_listing *
     return nb_out_json(object);
 }
 
-static int show_json(const char *directory, const nb_engine_info *info, const nb_listing *listing, const nb_plan *plan)
+static int show_json(const char *directory, const nb_engine_info *info, const char *why, const nb_listing *listing,
+                     const nb_plan *plan)
 {
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/config.json", directory);
@@ -135,6 +136,7 @@ static int show_json(const char *directory, const nb_engine_info *info, const nb
     json_object_set_new(object, "tokenizer", json_boolean(info->text != NULL));
     json_object_set_new(object, "ops", json_string(info->ops));
     json_object_set_new(object, "weights", json_string(nb_weights_name(info->weights)));
+    json_object_set_new(object, "weights_why", json_string(why));
     json_object_set_new(object, "act", json_string(nb_act_name(info->act)));
     json_object_set_new(object, "kv", json_string(nb_kv_name(info->kv_default)));
     json_object_set_new(object, "config", config);
@@ -143,7 +145,8 @@ static int show_json(const char *directory, const nb_engine_info *info, const nb
     return nb_out_json(object);
 }
 
-static int show_table(const char *directory, const nb_engine_info *info, const nb_listing *listing, const nb_plan *plan)
+static int show_table(const char *directory, const nb_engine_info *info, const char *why, const nb_listing *listing,
+                      const nb_plan *plan)
 {
     char a[32], b[32];
     nb_text_info text = {0};
@@ -161,7 +164,7 @@ static int show_table(const char *directory, const nb_engine_info *info, const n
            nb_bytes_text(b, (double)info->weight_bytes_per_token));
     printf("text        %s%s\n", info->text ? "tokenizer" : "no tokenizer",
            info->text ? text.has_chat_template ? ", chat template" : ", no chat template" : "");
-    printf("ops         %s, weights %s\n\n", info->ops, nb_weights_name(info->weights));
+    printf("ops         %s, weights %s%s%s\n\n", info->ops, nb_weights_name(info->weights), why[0] ? ": " : "", why);
     nb_plan_print(stdout, plan);
     printf("\n");
     print_tensors(listing);
@@ -184,9 +187,10 @@ static int show_model(const info_args *args, const nb_engine_args *engine_args, 
     if (status != NB_OK)
         code = nb_fail_error(status, &error);
     else if (engine_args->is_plan_only)
-        code = nb_plan_show(engine, &session_options, args->is_json);
+        code = nb_plan_show(engine, engine_args, &session_options, args->is_json);
     else
-        code = (args->is_json ? show_json : show_table)(directory, &info, listing, &plan);
+        code = (args->is_json ? show_json : show_table)(directory, &info, nb_engine_args_why(engine_args, info.weights),
+                                                        listing, &plan);
     nb_engine_close(engine);
     return code;
 }
@@ -194,11 +198,9 @@ static int show_model(const info_args *args, const nb_engine_args *engine_args, 
 int nb_command_info(int argc, char **argv)
 {
     info_args args = {0};
-    nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
-    nb_command with_engine = command;
-    with_engine.groups[1] = nb_engine_option_group;
+    nb_engine_args engine_args;
     int code;
-    if (!nb_options_parse(&with_engine, (void *const[]){&args, &engine_args}, argc, argv, &code))
+    if (!nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code))
         return code;
     char path[PATH_MAX];
     struct stat stats;

@@ -292,7 +292,7 @@ static int run_model(nb_run *run, const nb_engine_args *engine_args)
 {
     nb_session_options session_options = nb_engine_args_session(engine_args);
     if (engine_args->is_plan_only)
-        return nb_plan_show(run->engine, &session_options, run->args->is_json);
+        return nb_plan_show(run->engine, engine_args, &session_options, run->args->is_json);
     nb_error error = {0};
     nb_status status = nb_session_plan(run->engine, &session_options, &run->plan, &error);
     if (status != NB_OK)
@@ -352,12 +352,9 @@ int nb_command_run(int argc, char **argv)
         .seed = UINT64_MAX,
         .n_max_tokens = 4096,
     };
-    nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
-    nb_command with_engine = command;
-    with_engine.groups[1] = nb_engine_option_group;
+    nb_engine_args engine_args;
     int code;
-    if (nb_options_parse(&with_engine, (void *const[]){&args, &engine_args}, argc, argv, &code) &&
-        check_args(&args, &code))
+    if (nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code) && check_args(&args, &code))
         code = open_and_run(&args, &engine_args, argv[optind]);
     free(args.stops.items);
     int flushed = code == NB_EXIT_OK ? nb_out_flush() : NB_EXIT_OK;

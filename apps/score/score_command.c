@@ -203,7 +203,7 @@ static int score_file(const score_args *args, const nb_engine_args *engine_args,
         nb_engine_args_session_of(engine_args, engine_args->n_ctx ? engine_args->n_ctx : longest);
     session_options.n_logit_rows = LOGIT_ROWS;
     if (engine_args->is_plan_only)
-        return nb_plan_show(engine, &session_options, args->is_json);
+        return nb_plan_show(engine, engine_args, &session_options, args->is_json);
     if (longest > session_options.n_ctx)
         nb_note("a sequence of %zu tokens is scored through a window of --ctx %u tokens", longest,
                 session_options.n_ctx);
@@ -247,11 +247,9 @@ static int score_model(const score_args *args, const nb_engine_args *engine_args
 int nb_command_score(int argc, char **argv)
 {
     score_args args = {0};
-    nb_engine_args engine_args = NB_ENGINE_ARGS_DEFAULTS;
-    nb_command with_engine = command;
-    with_engine.groups[1] = nb_engine_option_group;
+    nb_engine_args engine_args;
     int code;
-    if (!nb_options_parse(&with_engine, (void *const[]){&args, &engine_args}, argc, argv, &code))
+    if (!nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code))
         return code;
     if (!args.ids_path == !args.text_path)
         return nb_fail(NB_EXIT_USAGE,

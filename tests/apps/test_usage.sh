@@ -53,7 +53,7 @@ refuses 3 'a name with an escape sequence' "$nibble" info $'\033[2Jmodel'
 check 'the escape is not printed' sh -c "! grep -q \"\$(printf '\\033')\" '$work/err'"
 
 if [ -w /dev/full ]; then
-    for command in '--version' '--help' 'run --help' 'doctor --json'; do
+    for command in '--version' '--help' 'run --help' 'doctor --quick --json'; do
         # shellcheck disable=SC2086
         "$nibble" $command >/dev/full 2>"$work/err"
         code=$?
@@ -63,6 +63,6 @@ if [ -w /dev/full ]; then
     done
 fi
 
-ends 0 'doctor' "$nibble" doctor
+ends 0 'doctor' "$nibble" doctor --quick
 says 'doctor: the op tables' 'scalar'
 finish

@@ -37,7 +37,7 @@ products() {
         END { if (!e) e = d / h; printf "%.0f", l * (2 * d * h * e + 2 * d * g * e + 3 * d * f) }' "$1"
 }
 
-echo "$("$nibble" doctor 2>/dev/null | sed -n 's/^cpu *//p'), $threads threads, $(date +%F)"
+echo "$("$nibble" doctor --quick 2>/dev/null | sed -n 's/^cpu *//p'), $threads threads, $(date +%F)"
 echo
 echo "| shape | measure | nibble | ceiling beside it | ratio |"
 echo "|---|---|---|---|---|"

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/common/machine_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "apps/common/cli.h"
+#include "apps/common/model_store.h"
+
+enum { FORMAT_VERSION = 1, FILE_BYTES_MAX = 16 << 10 };
+
+static const double N_TOKENS = 1000, WORTH = 0.95;
+static const double RATE_MIN = 1e-3, RATE_MAX = 1e6; // GB/s; what lies outside was not measured
+
+typedef struct rate_field {
+    const char *name;
+    size_t offset;
+} rate_field;
+
+#define RATE(field)                                                                                                    \
+    {                                                                                                                  \
+#field "_gb_s", offsetof(nb_placement_rates, field)                                                            \
+    }
+static const rate_field rate_fields[] = {
+    RATE(decode_mapped),    RATE(decode_resident),    RATE(load_mapped_warm),
+    RATE(load_mapped_cold), RATE(load_resident_warm), RATE(load_resident_cold),
+};
+#undef RATE
+
+static double *rate_of(nb_placement_rates *rates, const rate_field *field)
+{
+    return (double *)(void *)((char *)rates + field->offset);
+}
+
+void nb_machine_file_here(nb_machine_file *file)
+{
+    nb_machine machine;
+    struct utsname os;
+    memset(file, 0, sizeof *file);
+    nb_machine_probe(&machine);
+    memcpy(file->cpu, machine.cpu, sizeof file->cpu);
+    file->memory_total = machine.memory_total;
+    if (uname(&os) == 0)
+        snprintf(file->release, sizeof file->release, "%s", os.release);
+}
+
+bool nb_machine_file_equal(const nb_machine_file *a, const nb_machine_file *b)
+{
+    uint64_t more = a->memory_total > b->memory_total ? a->memory_total : b->memory_total;
+    uint64_t less = a->memory_total + b->memory_total - more;
+    return strcmp(a->cpu, b->cpu) == 0 && strcmp(a->release, b->release) == 0 &&
+           more - less <= more / 64; // what firmware and kernel keep for themselves varies from start to start
+}
+
+nb_weights nb_placement_choose(const nb_placement_rates *rates)
+{
+    double mapped = 1 / rates->load_mapped_warm + N_TOKENS / rates->decode_mapped;
+    double resident = 1 / rates->load_resident_cold + N_TOKENS / rates->decode_resident;
+    return resident < WORTH * mapped ? NB_WEIGHTS_RESIDENT : NB_WEIGHTS_MAPPED;
+}
+
+// ---- text ----------------------------------------------------------------------------------------------------------
+
+static bool take_text(const json_t *root, const char *key, char *text, size_t capacity)
+{
+    const char *value = json_string_value(json_object_get(root, key));
+    int n = value ? snprintf(text, capacity, "%s", value) : -1;
+    return n >= 0 && (size_t)n < capacity;
+}
+
+static bool take_rates(const json_t *root, nb_placement_rates *rates)
+{
+    for (size_t i = 0; i < NB_COUNT_OF(rate_fields); i++) {
+        const json_t *value = json_object_get(root, rate_fields[i].name);
+        double rate = json_number_value(value);
+        if (!json_is_number(value) || !(rate >= RATE_MIN && rate <= RATE_MAX))
+            return false;
+        *rate_of(rates, &rate_fields[i]) = rate;
+    }
+    return true;
+}
+
+bool nb_machine_file_parse(nb_machine_file *file, const char *text, size_t bytes)
+{
+    memset(file, 0, sizeof *file);
+    json_t *root = bytes <= FILE_BYTES_MAX ? json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_int_t total = json_integer_value(json_object_get(root, "memory_total_bytes"));
+    bool is_good = json_integer_value(json_object_get(root, "version")) == FORMAT_VERSION && total > 0 &&
+                   take_text(root, "cpu", file->cpu, sizeof file->cpu) &&
+                   take_text(root, "release", file->release, sizeof file->release) && take_rates(root, &file->rates);
+    file->memory_total = (uint64_t)total;
+    json_decref(root);
+    return is_good;
+}
+
+static char *make_text(const nb_machine_file *file)
+{
+    nb_placement_rates rates = file->rates;
+    json_t *root = json_pack("{s:i, s:s, s:s, s:I}", "version", FORMAT_VERSION, "cpu", file->cpu, "release",
+                             file->release, "memory_total_bytes", (json_int_t)file->memory_total);
+    for (size_t i = 0; root && i < NB_COUNT_OF(rate_fields); i++)
+        json_object_set_new(root, rate_fields[i].name, nb_json_real(*rate_of(&rates, &rate_fields[i])));
+    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(root);
+    return text;
+}
+
+// ---- file ----------------------------------------------------------------------------------------------------------
+
+static bool find_path(char path[PATH_MAX])
+{
+    char home[PATH_MAX];
+    nb_store_home(home, sizeof home);
+    int n = snprintf(path, PATH_MAX, "%s/machine.json", home);
+    return n > 0 && n < PATH_MAX;
+}
+
+// The text of a regular file of moderate size; NULL with errno set. Nothing is waited for.
+static char *read_text(const char *path, size_t *bytes)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return NULL;
+    char *text = NULL;
+    errno = EINVAL;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= FILE_BYTES_MAX) {
+        text = nb_alloc(FILE_BYTES_MAX + 1);
+        ssize_t n = read(fd, text, FILE_BYTES_MAX);
+        *bytes = n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    return text;
+}
+
+bool nb_machine_file_folder(char *folder, size_t folder_capacity, char *why, size_t capacity)
+{
+    nb_store_home(folder, folder_capacity);
+    size_t bytes = strlen(folder);
+    for (size_t i = 1; i <= bytes; i++) {
+        if (folder[i] != '/' && folder[i] != 0)
+            continue;
+        folder[i] = 0;
+        (void)mkdir(folder, 0777); // those above may belong to others; the last one tells
+        folder[i] = i < bytes ? '/' : 0;
+    }
+    if (access(folder, W_OK | X_OK) == 0)
+        return true;
+    snprintf(why, capacity, "cannot write to %.200s: %s", folder, strerror(errno));
+    return false;
+}
+
+static bool write_all(int fd, const char *text, size_t bytes)
+{
+    while (bytes > 0) {
+        ssize_t n = write(fd, text, bytes);
+        if (n <= 0 && errno != EINTR)
+            return false;
+        text += n > 0 ? n : 0;
+        bytes -= n > 0 ? (size_t)n : 0;
+    }
+    return fsync(fd) == 0;
+}
+
+static bool replace(const char *path, const char *text)
+{
+    char temporary[PATH_MAX + 8];
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    int fd = mkstemp(temporary);
+    if (fd < 0)
+        return false;
+    bool is_written = write_all(fd, text, strlen(text)) && fchmod(fd, 0644) == 0;
+    is_written = close(fd) == 0 && is_written && rename(temporary, path) == 0;
+    if (!is_written) {
+        int reason = errno;
+        unlink(temporary);
+        errno = reason;
+    }
+    return is_written;
+}
+
+bool nb_machine_file_store(const nb_machine_file *file, char *why, size_t capacity)
+{
+    char path[PATH_MAX], *text = make_text(file);
+    errno = ENAMETOOLONG;
+    bool is_stored = text && find_path(path) && replace(path, text);
+    if (!is_stored)
+        snprintf(why, capacity, "cannot write %.200s: %s", path, strerror(errno));
+    free(text);
+    return is_stored;
+}
+
+nb_weights nb_machine_file_advice(char *why, size_t capacity)
+{
+    char path[PATH_MAX];
+    size_t bytes = 0;
+    nb_machine_file stored, here;
+    char *text = find_path(path) ? read_text(path, &bytes) : NULL;
+    if (!text) {
+        snprintf(why, capacity, "this machine was not measured; nibble doctor does");
+        return NB_WEIGHTS_MAPPED;
+    }
+    bool is_good = nb_machine_file_parse(&stored, text, bytes);
+    free(text);
+    nb_machine_file_here(&here);
+    if (!is_good || !nb_machine_file_equal(&stored, &here)) {
+        snprintf(why, capacity, "the stored measurements are %s; nibble doctor measures anew",
+                 is_good ? "of another machine" : "damaged");
+        return NB_WEIGHTS_MAPPED;
+    }
+    snprintf(why, capacity,
+             "nibble doctor measured: decoding reads %.1f GB/s mapped and %.1f resident, loading %.1f "
+             "and %.1f",
+             stored.rates.decode_mapped, stored.rates.decode_resident, stored.rates.load_mapped_warm,
+             stored.rates.load_resident_cold);
+    return nb_placement_choose(&stored.rates);
+}
