@@ -32,8 +32,8 @@ const char *nb_kv_name(nb_kv kv);
 const char *nb_engine_args_why(const nb_engine_args *args, nb_weights in_force);
 
 // Finds MODEL and opens it with a progress bar; with --plan nothing is taken. `session`: what will be created of it, or
-// NULL. A resident copy that only `auto` asked for and that does not fit becomes a map. Returns an exit code; on failure
-// the error line is printed, below the plan's figures when it does not fit.
+// NULL. A resident copy that only `auto` asked for and that does not fit becomes a map. Returns an exit code; on
+// failure the error line is printed, below the plan's figures when it does not fit.
 int nb_engine_args_open(nb_engine **engine, const char *model, const nb_engine_args *args,
                         const nb_session_options *session);
 // The same with random weights of the shapes in a config.json.

@@ -41,7 +41,7 @@ static bool fail(const trial *t, const char *what, const char *reason)
     return false;
 }
 
-// ---- the checkpoint --------------------------------------------------------------------------------------------------
+// ---- the checkpoint ------------------------------------------------------------------------------------------------
 
 static bool write_config(const trial *t)
 {
@@ -126,7 +126,7 @@ static bool write_weights(const trial *t)
     return is_written;
 }
 
-// ---- measuring -------------------------------------------------------------------------------------------------------
+// ---- measuring -----------------------------------------------------------------------------------------------------
 
 // Takes the file out of the page cache, or reads it into it.
 static void set_cache(const trial *t, bool is_warm)
@@ -233,7 +233,7 @@ static bool measure(const trial *t, nb_placement_rates *rates)
     return is_good;
 }
 
-// ---- the whole -------------------------------------------------------------------------------------------------------
+// ---- the whole -----------------------------------------------------------------------------------------------------
 
 // Four times the last cache, as layers.
 static bool choose_size(trial *t)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast weights are read where they lie and from a copy: a plain checkpoint of random weights, several times the last
-// cache, is written into the store's folder, opened both ways, decoded with, and removed.
+// How fast weights are read where they lie and from a copy: a plain checkpoint of random weights, several times the
+// last cache, is written into the store, opened both ways, decoded with, and removed.
 #ifndef NB_APPS_DOCTOR_WEIGHTS_H
 #define NB_APPS_DOCTOR_WEIGHTS_H
 

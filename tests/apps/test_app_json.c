@@ -198,7 +198,8 @@ static void doctor_is_one_object(void **state)
     assert_non_null(lines);
     assert_int_equal(json_array_size(lines), 1);
     expect_keys(json_array_get(lines, 0), "version:s cpu:s isas:a ops:s cores:i threads:i memory_total_bytes:i "
-                                          "memory_available_bytes:i page_cache_bytes:i membw_gb_s:n weights_auto:s advice:a");
+                                          "memory_available_bytes:i page_cache_bytes:i membw_gb_s:n weights_auto:s "
+                                          "advice:a");
     json_decref(lines);
 }
 
