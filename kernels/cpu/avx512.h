@@ -17,6 +17,23 @@ NB_INLINE float nb_avx512_lane_sum(__m512 lanes)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
+// The tree over the 16 lanes of 16 sums at once: x[slot] for result slot, in the order that NB_AVX512_SUM_SLOTS tells.
+static const uint8_t NB_AVX512_SUM_SLOTS[16] = {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15};
+
+NB_INLINE __m512 nb_avx512_sixteen_lane_sums(__m512 *x)
+{
+    for (int i = 0; i < 8; i++)
+        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, x[i], x[i + 8]), _mm512_shuffle_f32x4(x[i], x[i + 8], 0x4e));
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x[i], x[i + 4], 0x88), _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd));
+    for (int i = 0; i < 2; i++) {
+        __m512d first = _mm512_castps_pd(x[i]), second = _mm512_castps_pd(x[i + 2]);
+        x[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
+    }
+    return _mm512_add_ps(_mm512_shuffle_ps(x[0], x[1], 0x88), _mm512_shuffle_ps(x[0], x[1], 0xdd));
+}
+
 // 16 E4M3 bytes (non-negative) to value / 256, exact: seven bits placed across exponent and mantissa of an f16, whose
 // bias is larger by 8. Through f16 because its denormals convert at full speed.
 NB_INLINE __m512 nb_avx512_e4m3_over_256(__m128i bytes)

@@ -12,16 +12,17 @@
 enum {
     STEP_CODE_BYTES = NB_ACT_STEP / 2,
     STEP_BLOCKS = NB_ACT_STEP / NB_NVFP4_BLOCK,
-    SINGLE_ROWS = 4,   // one token: rows at a time
-    PAIR = 2,          // many tokens: rows and ...
-    TILE_TOKENS = 6,   // ... tokens whose sums are in registers
-    PANEL_STEPS = 8,   // ... and steps at a time: their activations and sums fit the first-level cache
-    PREFETCH_ROWS = 3, // rows that decoding fetches ahead
-    PUT_ROWS = 16,     // rows whose sums are finished together
-    SHORT_ROWS = 128,  // rows decoded at a time where PANEL_STEPS are all there are, for every token, and ...
-    SHORT_STEPS = 768, // ... at most so many steps of them
-    LONG_ROWS = 64,    // rows decoded at a time else, so many steps of them, and ...
-    LONG_TOKENS = 96,  // ... the tokens whose sums wait in the second-level cache for the steps to come
+    STREAMS = 4,        // one token: places in memory read at the same time, and ...
+    AHEAD_BYTES = 1024, // ... codes fetched ahead in each
+    PAIR = 2,           // many tokens: rows and ...
+    TILE_TOKENS = 6,    // ... tokens whose sums are in registers
+    PANEL_STEPS = 8,    // ... and steps at a time: their activations and sums fit the first-level cache
+    PREFETCH_ROWS = 3,  // rows that decoding fetches ahead
+    PUT_ROWS = 16,      // rows whose sums are finished together
+    SHORT_ROWS = 128,   // rows decoded at a time where PANEL_STEPS are all there are, for every token, and ...
+    SHORT_STEPS = 768,  // ... at most so many steps of them
+    LONG_ROWS = 64,     // rows decoded at a time else, so many steps of them, and ...
+    LONG_TOKENS = 96,   // ... the tokens whose sums wait in the second-level cache for the steps to come
 };
 
 typedef struct row_codes {
@@ -103,13 +104,14 @@ NB_INLINE __m512 add_step(const decoded *w, act_step a, __m512 sum)
 
 // ---- one token ------------------------------------------------------------------------------------------------------
 
-// next_rows: bytes from here to the same place SINGLE_ROWS rows on. Rows are too short for the hardware prefetcher
-// alone: with the next group's codes fetched meanwhile, the loop reads at the speed of memory.
-NB_INLINE void single_step(row_codes *rows, uint32_t n_blocks, act_step a, __m512 *sums, size_t next_rows)
+// A chunk's rows are read as four streams, a quarter of the rows each: the hardware prefetcher begins anew at every
+// page, and four pages in different places hide each other's beginnings. Software fetches a few steps ahead in each.
+NB_INLINE void stream_step(row_codes *rows, uint32_t n_blocks, act_step a, __m512 *sums)
 {
-    for (int r = 0; r < SINGLE_ROWS; r++) {
-        _mm_prefetch((const char *)rows[r].codes + next_rows, _MM_HINT_T0);
-        _mm_prefetch((const char *)rows[r].codes + next_rows + 64, _MM_HINT_T0);
+    for (int r = 0; r < STREAMS; r++) {
+        _mm_prefetch((const char *)rows[r].codes + AHEAD_BYTES, _MM_HINT_T0);
+        _mm_prefetch((const char *)rows[r].codes + AHEAD_BYTES + 64, _MM_HINT_T0);
+        _mm_prefetch((const char *)rows[r].scales + AHEAD_BYTES / 8, _MM_HINT_T0);
         decoded w = decode_step(rows[r], n_blocks);
         sums[r] = add_step(&w, a, sums[r]);
         rows[r].codes += STEP_CODE_BYTES;
@@ -117,27 +119,49 @@ NB_INLINE void single_step(row_codes *rows, uint32_t n_blocks, act_step a, __m51
     }
 }
 
-static void one_token(const nb_linear_chunk *chunk)
+// One row of every stream, stream_rows apart.
+NB_INLINE void stream_row(const nb_linear_chunk *chunk, uint32_t row, uint32_t stream_rows, __m512 *sums)
 {
     uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_full = n_blocks / STEP_BLOCKS;
-    uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
-    size_t next_rows = (size_t)SINGLE_ROWS * n_blocks * (NB_NVFP4_BLOCK / 2);
-    for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += SINGLE_ROWS) {
-        row_codes rows[SINGLE_ROWS];
-        __m512 sums[SINGLE_ROWS];
-        for (uint32_t r = 0; r < SINGLE_ROWS; r++) {
-            rows[r] = row_at(chunk, row + r, 0);
-            sums[r] = _mm512_setzero_ps();
+    row_codes rows[STREAMS];
+    for (uint32_t r = 0; r < STREAMS; r++) {
+        rows[r] = row_at(chunk, row + r * stream_rows, 0);
+        sums[r] = _mm512_setzero_ps();
+    }
+    for (uint32_t step = 0; step < n_full; step++)
+        stream_step(rows, STEP_BLOCKS, act_at(chunk->act, 0, step), sums);
+    if (n_blocks % STEP_BLOCKS)
+        stream_step(rows, n_blocks % STEP_BLOCKS, act_at(chunk->act, 0, n_full), sums);
+}
+
+// nb_linear_put for four rows of one token.
+static void put_four(const nb_linear_chunk *chunk, uint32_t row, __m128 y)
+{
+    __mmask8 rows = row < chunk->row_end ? (__mmask8)nb_avx512_first((uint32_t)nb_min(4, chunk->row_end - row)) : 0;
+    if (chunk->weight->bias)
+        y = _mm_add_ps(y, _mm_maskz_loadu_ps(rows, chunk->weight->bias + row));
+    if (chunk->add)
+        y = _mm_add_ps(_mm_maskz_loadu_ps(rows, chunk->y + row), y);
+    _mm_mask_storeu_ps(chunk->y + row, rows, y);
+}
+
+static void one_token(const nb_linear_chunk *chunk)
+{
+    uint32_t stream_rows = (uint32_t)nb_align_up(nb_div_ceil(chunk->row_end - chunk->row_begin, STREAMS), 4);
+    __m512 scale = _mm512_set1_ps(chunk->weight->global_scale * chunk->act->globals[0]);
+    for (uint32_t row = chunk->row_begin; row < chunk->row_begin + stream_rows; row += 4) {
+        __m512 x[16];
+        for (uint32_t i = 0; i < 4; i++) {
+            __m512 sums[STREAMS];
+            stream_row(chunk, row + i, stream_rows, sums);
+            for (uint32_t r = 0; r < STREAMS; r++)
+                x[NB_AVX512_SUM_SLOTS[4 * r + i]] = sums[r];
         }
-        for (uint32_t step = 0; step < n_full; step++)
-            single_step(rows, STEP_BLOCKS, act_at(chunk->act, 0, step), sums, next_rows);
-        if (n_full < n_steps)
-            single_step(rows, n_blocks % STEP_BLOCKS, act_at(chunk->act, 0, n_full), sums, next_rows);
-        for (uint32_t r = 0; r < SINGLE_ROWS; r++)
-            if (row + r < chunk->row_end)
-                nb_linear_put(chunk, row + r, 0,
-                              (64.0f * nb_avx512_lane_sum(sums[r])) *
-                                  (chunk->weight->global_scale * chunk->act->globals[0]));
+        __m512 y = _mm512_mul_ps(_mm512_mul_ps(nb_avx512_sixteen_lane_sums(x), _mm512_set1_ps(64.0f)), scale);
+        put_four(chunk, row, _mm512_castps512_ps128(y));
+        put_four(chunk, row + stream_rows, _mm512_extractf32x4_ps(y, 1));
+        put_four(chunk, row + 2 * stream_rows, _mm512_extractf32x4_ps(y, 2));
+        put_four(chunk, row + 3 * stream_rows, _mm512_extractf32x4_ps(y, 3));
     }
 }
 
@@ -255,23 +279,6 @@ NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, const act_record (*a)[
     }
 }
 
-// The tree over the 16 lanes of 16 sums at once: x[slot] for result slot, in the order that SUM_SLOTS tells.
-static const uint8_t SUM_SLOTS[16] = {0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15};
-
-NB_INLINE __m512 sixteen_lane_sums(__m512 *x)
-{
-    for (int i = 0; i < 8; i++)
-        x[i] = _mm512_add_ps(_mm512_mask_blend_ps(0xff00, x[i], x[i + 8]), _mm512_shuffle_f32x4(x[i], x[i + 8], 0x4e));
-    for (int i = 0; i < 4; i++)
-        x[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x[i], x[i + 4], 0x88), _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd));
-    for (int i = 0; i < 2; i++) {
-        __m512d first = _mm512_castps_pd(x[i]), second = _mm512_castps_pd(x[i + 2]);
-        x[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
-                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
-    }
-    return _mm512_add_ps(_mm512_shuffle_ps(x[0], x[1], 0x88), _mm512_shuffle_ps(x[0], x[1], 0xdd));
-}
-
 // The end of up to 16 products of one token: as nb_linear_put.
 static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m512 (*sums)[TILE_TOKENS][PAIR],
                         uint32_t j)
@@ -280,9 +287,9 @@ static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, 
     __mmask16 rows = nb_avx512_first(n);
     __m512 x[16];
     for (uint32_t i = 0; i < 16; i++)
-        x[SUM_SLOTS[i]] = i < n ? sums[i / PAIR][j][i % PAIR] : _mm512_setzero_ps();
+        x[NB_AVX512_SUM_SLOTS[i]] = i < n ? sums[i / PAIR][j][i % PAIR] : _mm512_setzero_ps();
     __m512 scale = _mm512_set1_ps(chunk->weight->global_scale * chunk->act->globals[t]);
-    __m512 y = _mm512_mul_ps(_mm512_mul_ps(sixteen_lane_sums(x), _mm512_set1_ps(64.0f)), scale);
+    __m512 y = _mm512_mul_ps(_mm512_mul_ps(nb_avx512_sixteen_lane_sums(x), _mm512_set1_ps(64.0f)), scale);
     float *at = chunk->y + t * chunk->y_stride + row;
     if (chunk->weight->bias)
         y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(rows, chunk->weight->bias + row));

@@ -155,9 +155,9 @@ static void linear(nb_exec *exec, const nb_linear_args *args)
     size_t n_rows = 0, n_chunks = 0;
     for (uint32_t i = 0; i < args->n_weights; i++)
         n_rows += args->weights[i]->n_rows;
-    // About eight chunks a thread keep unequal cores busy to the end; a multiple of 8 rows suits the blocked kernels.
-    size_t chunk_rows = nb_align_up(n_rows / (8 * nb_pool_size(exec->pool)) + 1, 8);
-    chunk_rows = nb_max(8, nb_min(chunk_rows, 128));
+    // About eight chunks a thread keep unequal cores busy to the end; a multiple of 16 rows suits the blocked kernels.
+    size_t chunk_rows = nb_align_up(n_rows / (8 * nb_pool_size(exec->pool)) + 1, 16);
+    chunk_rows = nb_max(16, nb_min(chunk_rows, 128));
     if (n_rows * args->act->n_cols * args->act->n_rows < SMALL_WORK)
         chunk_rows = n_rows;
     linear_job job = {exec, args, (uint32_t)chunk_rows};
