@@ -40,15 +40,17 @@ ISAS := $(or $(ISAS_$(ARCH)),scalar)
 LIB_PKGS = jansson libpcre2-8 libutf8proc libcrypto
 LIB_LIBS = $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
 APP_LIBS = $(shell pkg-config --libs libedit)
+# The products of training: nibble-qat alone.
+QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
 MALLOC_LIBS = $(if $(SANITIZE),,-Wl,--push-state,--no-as-needed -lmimalloc -Wl,--pop-state)
 
 # ---- files -------------------------------------------------------------------------------------------------------
 
-OTHER_ISA_SRC := $(foreach isa,$(filter-out $(ISAS),$(ISAS_ALL)),$(wildcard kernels/cpu/*_$(isa).c))
+OTHER_ISA_SRC := $(foreach isa,$(filter-out $(ISAS),$(ISAS_ALL)),$(wildcard kernels/*/*_$(isa).c))
 LIB_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard platform/*.c kernels/*.c kernels/cpu/*.c runtime/*.c))
 APP_SRC := $(filter-out apps/qat/% apps/example/%,$(wildcard apps/*/*.c))
-QAT_SRC := $(wildcard apps/qat/*.c apps/common/*.c kernels/grad/*.c)
+QAT_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard apps/qat/*.c apps/common/*.c kernels/grad/*.c))
 TEST_SRC := $(filter-out tests/fuzz/%,$(wildcard tests/*/test_*.c tests/*/*/test_*.c))
 SUPPORT_SRC := $(wildcard tests/support/*.c tests/oracle/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -76,7 +78,7 @@ all: $(LIB) $(SO) $(PROGRAMS) ## library and programs, into $(BUILD)/
 define FLAGS_TEXT
 $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
-$(LINK) $(LIB_LIBS) $(APP_LIBS) $(MALLOC_LIBS)
+$(LINK) $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
 endef
 LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
 $(BUILD)/flags.stamp: FORCE
@@ -90,6 +92,7 @@ $(BUILD)/lists.stamp: FORCE
 # Private, or the stamps would take them over from the first object that needs them.
 define isa_rule
 $(BUILD)/kernels/cpu/%_$(1).o: private OWN_FLAGS := $$(FLAGS_$(1))
+$(BUILD)/kernels/grad/%_$(1).o: private OWN_FLAGS := $$(FLAGS_$(1)) -ffp-contract=fast
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 # The fuzzer's entry point has no header.
@@ -120,21 +123,21 @@ $(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB) $(BUILD)/lists.stamp
 
 $(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
 	$(call say,link)
-	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
+	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS)
 
 # Tests and fuzz targets.
 FOR_TESTS := $(call objects,$(SUPPORT_SRC)) $(BUILD)/libparts.a $(LIB)
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
 
 $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) -lcmocka
+	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
            tests/fuzz/replay_main.c)))

@@ -30,6 +30,7 @@ look_for()
     need libssl-dev pkg-config --exists libcrypto
     need libedit-dev pkg-config --exists libedit
     need libmimalloc-dev linkable libmimalloc.so
+    need libdnnl-dev linkable libdnnl.so
     need libcmocka-dev pkg-config --exists cmocka
     if [ "$develop" = --develop ]; then
         need clang command -v clang

@@ -32,8 +32,8 @@ typedef struct nb_net_options {
     bool forward_only; // no gradients: nb_net_evaluate alone
 } nb_net_options;
 
-// One trainable tensor. `value` and `grad` are contiguous, aligned to 64 bytes, and live as long as the net; the
-// values may be changed between steps (then nb_net_update).
+// One trainable tensor. Values and gradients live as long as the net; those of all parameters lie one after another,
+// in order and without gaps. Values may be changed between steps (then nb_net_update).
 typedef struct nb_param {
     char name[96];     // as in the checkpoint: "model.layers.0.self_attn.q_proj.weight"
     float *value;      // [n]
@@ -69,10 +69,10 @@ typedef struct nb_net_loss {
 typedef struct nb_net_sums {
     uint64_t n_targets; // of this micro-batch, first tokens of documents not counted
     double ce;          // sum of -ln p over the targets, nats
-    double sem;         // sum of w_t H_t; computed when the loss is SEM, else 0
+    double sem;         // sum of w_t H_t, also when the loss is CE
     double entropy;     // sum of H_t
     uint64_t n_correct; // targets that are the most likely token
-    double tau, h_min;  // SEM: of this micro-batch
+    double tau, h_min;  // of this micro-batch
 } nb_net_sums;
 
 // What the net takes, by purpose; bytes.

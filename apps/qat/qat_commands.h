@@ -4,5 +4,6 @@
 #define NB_APPS_QAT_COMMANDS_H
 
 int nb_command_quantize(int argc, char **argv);
+int nb_command_grad(int argc, char **argv);
 
 #endif

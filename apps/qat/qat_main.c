@@ -18,7 +18,7 @@ static const qat_command commands[] = {
     {"sft", "fine-tune in full precision", NULL},
     {"qfit", "fit a model to the 4-bit cache", NULL},
     {"qat", "train with the 4-bit forward pass", NULL},
-    {"grad", "loss and gradients of one batch", NULL},
+    {"grad", "loss and gradients of one batch", nb_command_grad},
     {"eval", "accuracy on a task", NULL},
     {"entropy", "entropy and sampling errors by token class", NULL},
 };
