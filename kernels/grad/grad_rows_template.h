@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The row-wise kernels of training, one body for every ISA: plain loops over 16 lanes that the compiler vectorises under
-// the flags of kernels/grad/grad_rows_<isa>.c, which alone includes this.
+// The row-wise kernels of training, one body for every ISA: plain loops over 16 lanes that the compiler vectorises
+// under the flags of kernels/grad/grad_rows_<isa>.c, which alone includes this.
 #include "kernels/cpu/cpu_kernels.h"
 #include "kernels/grad/grad_kernels.h"
 #include "kernels/math_f32.h"

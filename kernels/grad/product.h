@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The matrix products of training, by oneDNN, one thread a call: workers of the pool call it on tiles whose sizes do not
-// depend on the number of threads, so neither do the bits. Matrices are row-major, strides in floats.
+// The matrix products of training, by oneDNN, one thread a call: workers of the pool call it on tiles whose sizes do
+// not depend on the number of threads, so neither do the bits. Matrices are row-major, strides in floats.
 #ifndef NB_KERNELS_GRAD_PRODUCT_H
 #define NB_KERNELS_GRAD_PRODUCT_H
 
