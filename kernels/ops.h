@@ -21,24 +21,28 @@ typedef struct nb_exec {
     const nb_cpu_kernels *cpu;
 } nb_exec;
 
-// The input of a product, [n_rows, n_cols]: always as f32, and in NVFP4 when a weight asks for it. The packed form is
-// laid out in steps of 256 columns = 16 blocks, as the integer dot product consumes them: group 0 holds of every block
-// the columns 0 2 4 6 of it, group 1 columns 1 3 5 7, group 2 columns 8 10 12 14, group 3 columns 9 11 13 15, four
-// bytes a block (the nibbles of a packed weight come apart in this order). Padding blocks of the last step are zero.
-typedef struct nb_act {
-    uint32_t n_rows, n_cols;
-    bool is_packed;   // the fields below hold the NVFP4 form of x
-    float *x;         // [n_rows, n_cols]
-    int8_t *codes;    // [n_rows, n_steps, 4, 64]: twice the E2M1 value
-    int32_t *offsets; // [n_rows, n_steps, 16]: NB_ACT_ZERO - 12 * sum of the block's codes (weights come as twice + 12)
-    float *scales;    // [n_rows, n_steps * 16]: the E4M3 block scale, decoded; 0 in padding
-    float *globals;   // [n_rows]: g of the row
-} nb_act;
-
 enum {
     NB_ACT_STEP = 256,       // columns of one step
     NB_ACT_ZERO = 0x4b400000 // the bits of 1.5 * 2^23: with |i| < 2^22 added they are those of 1.5 * 2^23 + i
 };
+
+// 256 columns = 16 blocks of a packed row, as the integer dot product consumes them: group 0 holds of every block the
+// columns 0 2 4 6 of it, group 1 columns 1 3 5 7, group 2 columns 8 10 12 14, group 3 columns 9 11 13 15, four bytes a
+// block (the nibbles of a packed weight come apart in this order). Padding blocks of a row's last step are zero.
+typedef struct nb_act_step {
+    _Alignas(64) int8_t codes[NB_ACT_STEP]; // [4, 64]: twice the E2M1 value
+    int32_t offsets[16];                    // NB_ACT_ZERO - 12 * sum of the block's codes (weights come as twice + 12)
+    float scales[16];                       // the E4M3 block scale, decoded; 0 in padding
+} nb_act_step;
+
+// The input of a product, [n_rows, n_cols]: always as f32, and in NVFP4 when a weight asks for it.
+typedef struct nb_act {
+    uint32_t n_rows, n_cols;
+    bool is_packed;     // the fields below hold the NVFP4 form of x
+    float *x;           // [n_rows, n_cols]
+    nb_act_step *steps; // [n_rows, n_steps]
+    float *globals;     // [n_rows]: g of the row
+} nb_act;
 
 #define NB_ACT_ZERO_F32 0x1.8p23f
 
@@ -47,7 +51,7 @@ static inline uint32_t nb_act_steps(uint32_t n_cols)
     return (n_cols + NB_ACT_STEP - 1) / NB_ACT_STEP;
 }
 
-// Byte of column k (0..255) within a step of `codes`.
+// Byte of column k (0..255) within the codes of a step.
 static inline uint32_t nb_act_code_index(uint32_t k)
 {
     uint32_t block = k / 16, e = k % 16;

@@ -10,12 +10,9 @@ static void *take(nb_arena *arena, size_t count, size_t element_bytes)
 
 static void describe_act(nb_arena *arena, nb_act *act, size_t n_rows, uint32_t n_cols)
 {
-    size_t n_blocks = nb_size_product(n_rows, nb_act_steps(n_cols)) * 16;
     act->n_cols = n_cols;
     act->x = take(arena, nb_size_product(n_rows, n_cols), sizeof *act->x);
-    act->codes = take(arena, n_blocks, 16);
-    act->offsets = take(arena, n_blocks, sizeof *act->offsets);
-    act->scales = take(arena, n_blocks, sizeof *act->scales);
+    act->steps = take(arena, nb_size_product(n_rows, nb_act_steps(n_cols)), sizeof *act->steps);
     act->globals = take(arena, n_rows, sizeof *act->globals);
 }
 

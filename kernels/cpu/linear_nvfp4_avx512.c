@@ -76,17 +76,9 @@ NB_INLINE decoded decode_step(row_codes row, uint32_t n_blocks)
     return d;
 }
 
-// One step of one token.
-typedef struct act_step {
-    const int8_t *codes;
-    const int32_t *offsets;
-    const float *scales;
-} act_step;
-
-NB_INLINE act_step act_at(const nb_act *act, uint32_t t, uint32_t step)
+static const nb_act_step *act_at(const nb_act *act, uint32_t t, uint32_t step)
 {
-    size_t at = (size_t)t * nb_act_steps(act->n_cols) + step;
-    return (act_step){act->codes + at * NB_ACT_STEP, act->offsets + at * STEP_BLOCKS, act->scales + at * STEP_BLOCKS};
+    return act->steps + (size_t)t * nb_act_steps(act->n_cols) + step;
 }
 
 NB_INLINE __m512 add_dot(__m512i dot, const decoded *w, __m512 act_scales, __m512 sum)
@@ -94,19 +86,19 @@ NB_INLINE __m512 add_dot(__m512i dot, const decoded *w, __m512 act_scales, __m51
     return _mm512_fmadd_ps(_mm512_fmadd_ps(_mm512_castsi512_ps(dot), w->scales, w->zeros), act_scales, sum);
 }
 
-NB_INLINE __m512 add_step(const decoded *w, act_step a, __m512 sum)
+NB_INLINE __m512 add_step(const decoded *w, const nb_act_step *a, __m512 sum)
 {
-    __m512i dot = _mm512_loadu_si512(a.offsets);
+    __m512i dot = _mm512_loadu_si512(a->offsets);
     for (int group = 0; group < 4; group++)
-        dot = _mm512_dpbusd_epi32(dot, w->groups[group], _mm512_loadu_si512(a.codes + group * 64));
-    return add_dot(dot, w, _mm512_loadu_ps(a.scales), sum);
+        dot = _mm512_dpbusd_epi32(dot, w->groups[group], _mm512_loadu_si512(a->codes + group * 64));
+    return add_dot(dot, w, _mm512_loadu_ps(a->scales), sum);
 }
 
 // ---- one token ------------------------------------------------------------------------------------------------------
 
 // A chunk's rows are read as four streams, a quarter of the rows each: the hardware prefetcher begins anew at every
 // page, and four pages in different places hide each other's beginnings. Software fetches a few steps ahead in each.
-NB_INLINE void stream_step(row_codes *rows, uint32_t n_blocks, act_step a, __m512 *sums)
+NB_INLINE void stream_step(row_codes *rows, uint32_t n_blocks, const nb_act_step *a, __m512 *sums)
 {
     for (int r = 0; r < STREAMS; r++) {
         _mm_prefetch((const char *)rows[r].codes + AHEAD_BYTES, _MM_HINT_T0);
@@ -167,14 +159,7 @@ static void one_token(const nb_linear_chunk *chunk)
 
 // ---- many tokens ----------------------------------------------------------------------------------------------------
 
-// One step of one token; those of a tile are laid out next to each other.
-typedef struct act_record {
-    __m512i groups[4], offsets;
-    __m512 scales;
-} act_record;
-
 typedef struct panel {
-    act_record acts[PANEL_STEPS][TILE_TOKENS];
     decoded rows[SHORT_STEPS / PAIR][PAIR]; // of every pair the steps in use, one after another
     __m512 sums[LONG_TOKENS / TILE_TOKENS][LONG_ROWS / PAIR][TILE_TOKENS][PAIR];
 } panel;
@@ -203,9 +188,15 @@ NB_INLINE decoded tile_weights(tile_rows *rows, int i, uint32_t s, const bool is
 // gcc would have both rows load what they share, and the two load ports are the next limit.
 #define IN_REGISTER(x) __asm__("" : "+v"(x))
 
+// The activations of a tile: those of token j begin `stride` steps behind those of token j - 1.
+typedef struct tile_acts {
+    const nb_act_step *first;
+    size_t stride;
+} tile_acts;
+
 // PAIR rows times n tokens over n_steps, beginning with the waiting sums or at 0.
-NB_INLINE void tile(tile_rows rows, const act_record (*a)[TILE_TOKENS], uint32_t n_steps, bool is_first,
-                    __m512 (*sums_at)[PAIR], const int n, const bool is_packed)
+NB_INLINE void tile(tile_rows rows, tile_acts acts, uint32_t n_steps, bool is_first, __m512 (*sums_at)[PAIR],
+                    const int n, const bool is_packed)
 {
     __m512 sums[PAIR][TILE_TOKENS];
 #pragma GCC unroll 6
@@ -213,22 +204,22 @@ NB_INLINE void tile(tile_rows rows, const act_record (*a)[TILE_TOKENS], uint32_t
         sums[0][j] = is_first ? _mm512_setzero_ps() : sums_at[j][0];
         sums[1][j] = is_first ? _mm512_setzero_ps() : sums_at[j][1];
     }
-    for (uint32_t s = 0; s < n_steps; s++, a++) {
+    for (uint32_t s = 0; s < n_steps; s++) {
         decoded w0 = tile_weights(&rows, 0, s, is_packed), w1 = tile_weights(&rows, 1, s, is_packed);
 #pragma GCC unroll 6
         for (int j = 0; j < n; j++) {
-            const act_record *t = &(*a)[j];
-            __m512i dot0 = t->offsets;
+            const nb_act_step *a = acts.first + (size_t)j * acts.stride + s;
+            __m512i dot0 = _mm512_load_si512(a->offsets);
             IN_REGISTER(dot0);
             __m512i dot1 = dot0;
 #pragma GCC unroll 4
             for (int group = 0; group < 4; group++) {
-                __m512i codes = t->groups[group];
+                __m512i codes = _mm512_load_si512(a->codes + group * 64);
                 IN_REGISTER(codes);
                 dot0 = _mm512_dpbusd_epi32(dot0, w0.groups[group], codes);
                 dot1 = _mm512_dpbusd_epi32(dot1, w1.groups[group], codes);
             }
-            __m512 scales = t->scales;
+            __m512 scales = _mm512_load_ps(a->scales);
             IN_REGISTER(scales);
             sums[0][j] = add_dot(dot0, &w0, scales, sums[0][j]);
             sums[1][j] = add_dot(dot1, &w1, scales, sums[1][j]);
@@ -241,23 +232,59 @@ NB_INLINE void tile(tile_rows rows, const act_record (*a)[TILE_TOKENS], uint32_t
     }
 }
 
-static void lay_out(panel *p, const nb_act *act, uint32_t t, uint32_t n, uint32_t step, uint32_t n_steps)
+// The same for a whole tile of decoded rows, in assembly for the sake of its order: all tokens take one group before
+// any takes the next, so that no instruction waits for the one before it. Compilers go token by token, and chains of
+// dependent instructions fill the scheduler. zmm0..11 are the sums and 12..23 the dots of rows 0 and 1 of each token in
+// turn, 24..27 of the rows, 28 of the activations.
+#define BEGIN_DOTS(ignored, at, sum0, sum1, dot0, dot1)                                                                \
+    " vmovdqa64 256" at ", %%zmm" #dot0 "\n vmovdqa64 %%zmm" #dot0 ", %%zmm" #dot1 "\n"
+#define ADD_DOTS(group, at, sum0, sum1, dot0, dot1)                                                                    \
+    " vmovdqa64 " group at ", %%zmm28\n"                                                                               \
+    " vpdpbusd %%zmm28, %%zmm24, %%zmm" #dot0 "\n vpdpbusd %%zmm28, %%zmm25, %%zmm" #dot1 "\n"
+#define SCALE_DOTS(ignored, at, sum0, sum1, dot0, dot1)                                                                \
+    " vfmadd213ps %%zmm26, %%zmm24, %%zmm" #dot0 "\n vfmadd213ps %%zmm27, %%zmm25, %%zmm" #dot1 "\n"
+#define ADD_SUMS(ignored, at, sum0, sum1, dot0, dot1)                                                                  \
+    " vmovaps 320" at ", %%zmm28\n"                                                                                    \
+    " vfmadd231ps %%zmm28, %%zmm" #dot0 ", %%zmm" #sum0 "\n vfmadd231ps %%zmm28, %%zmm" #dot1 ", %%zmm" #sum1 "\n"
+#define EACH_TOKEN(do_this, x)                                                                                         \
+    do_this(x, "(%[near])", 0, 1, 12, 13) do_this(x, "(%[near],%[stride])", 2, 3, 14, 15)                              \
+        do_this(x, "(%[near],%[stride],2)", 4, 5, 16, 17) do_this(x, "(%[far])", 6, 7, 18, 19)                         \
+            do_this(x, "(%[far],%[stride])", 8, 9, 20, 21) do_this(x, "(%[far],%[stride],2)", 10, 11, 22, 23)
+#define ROWS(offset0, offset1, to0, to1)                                                                               \
+    " vmovdqa64 " offset0 "(%[rows]), %%zmm" #to0 "\n vmovdqa64 " offset1 "(%[rows]), %%zmm" #to1 "\n"
+#define GROUP(offset0, offset1) ROWS(offset0, offset1, 24, 25) EACH_TOKEN(ADD_DOTS, offset0)
+#define SUMS_FROM(at, i, j)     " vmovaps " at "(%[from]), %%zmm" #i "\n vmovaps 64+" at "(%[from]), %%zmm" #j "\n"
+#define SUMS_TO(at, i, j)       " vmovaps %%zmm" #i ", " at "(%[to])\n vmovaps %%zmm" #j ", 64+" at "(%[to])\n"
+#define EACH_SUM(do_this)                                                                                              \
+    do_this("0", 0, 1) do_this("128", 2, 3) do_this("256", 4, 5) do_this("384", 6, 7) do_this("512", 8, 9)             \
+        do_this("640", 10, 11)
+
+static void full_tile(const decoded (*rows)[PAIR], tile_acts acts, uint32_t n_steps, const __m512 (*from)[PAIR],
+                      __m512 (*to)[PAIR])
 {
-    for (uint32_t j = 0; j < n; j++)
-        for (uint32_t s = 0; s < n_steps; s++) {
-            act_step a = act_at(act, t + j, step + s);
-            act_record *to = &p->acts[s][j];
-            for (int group = 0; group < 4; group++)
-                to->groups[group] = _mm512_loadu_si512(a.codes + group * 64);
-            to->offsets = _mm512_loadu_si512(a.offsets);
-            to->scales = _mm512_loadu_ps(a.scales);
-        }
+    _Static_assert(sizeof *rows == 768 && offsetof(decoded, scales) == 256 && offsetof(decoded, zeros) == 320, "rows");
+    _Static_assert(sizeof *acts.first == 384 && offsetof(nb_act_step, offsets) == 256 &&
+                       offsetof(nb_act_step, scales) == 320,
+                   "activations");
+    const nb_act_step *near = acts.first, *far = acts.first + 3 * acts.stride;
+    __asm__ volatile(
+        EACH_SUM(SUMS_FROM) " .p2align 5\n1:\n" EACH_TOKEN(BEGIN_DOTS, "") GROUP("0", "384") GROUP("64", "448") GROUP(
+            "128", "512") GROUP("192", "576") ROWS("256", "640", 24, 25) ROWS("320", "704", 26, 27)
+            EACH_TOKEN(SCALE_DOTS, "") EACH_TOKEN(
+                ADD_SUMS,
+                "") " add $768, %[rows]\n add $384, %[near]\n add $384, %[far]\n dec %[n]\n jnz 1b\n" EACH_SUM(SUMS_TO)
+        : [rows] "+r"(rows), [near] "+r"(near), [far] "+r"(far), [n] "+r"(n_steps)
+        : [stride] "r"(acts.stride * sizeof *acts.first), [from] "r"(from), [to] "r"(to)
+        : "cc", "memory", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10",
+          "zmm11", "zmm12", "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22",
+          "zmm23", "zmm24", "zmm25", "zmm26", "zmm27", "zmm28");
 }
 
 // A tile with the number of its tokens, at most TILE_TOKENS, known when compiled.
-NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, const act_record (*a)[TILE_TOKENS], uint32_t n_steps,
-                       bool is_first, __m512 (*sums)[PAIR], const bool is_packed)
+NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, tile_acts a, uint32_t n_steps, bool is_first,
+                       __m512 (*sums)[PAIR], const bool is_packed)
 {
+    static const __m512 zeros[TILE_TOKENS][PAIR];
     switch (n) {
     case 1:
         tile(*rows, a, n_steps, is_first, sums, 1, is_packed);
@@ -275,7 +302,10 @@ NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, const act_record (*a)[
         tile(*rows, a, n_steps, is_first, sums, 5, is_packed);
         break;
     default:
-        tile(*rows, a, n_steps, is_first, sums, TILE_TOKENS, is_packed);
+        if (is_packed)
+            tile(*rows, a, n_steps, is_first, sums, TILE_TOKENS, true);
+        else
+            full_tile(rows->steps, a, n_steps, is_first ? zeros : (const __m512(*)[PAIR])sums, sums);
     }
 }
 
@@ -328,11 +358,11 @@ NB_INLINE void fetch_ahead(const nb_act *act, const part *x, uint32_t t, uint32_
         uint32_t j = t + (2 * n + i) % TILE_TOKENS, s = (2 * n + i) / TILE_TOKENS;
         if (j >= act->n_rows || s >= x->n_steps)
             return;
-        act_step a = act_at(act, j, x->step + s);
+        const nb_act_step *a = act_at(act, j, x->step + s);
         for (int group = 0; group < 4; group++)
-            _mm_prefetch((const char *)a.codes + group * 64, _MM_HINT_T1);
-        _mm_prefetch((const char *)a.offsets, _MM_HINT_T1);
-        _mm_prefetch((const char *)a.scales, _MM_HINT_T1);
+            _mm_prefetch((const char *)a->codes + group * 64, _MM_HINT_T1);
+        _mm_prefetch((const char *)a->offsets, _MM_HINT_T1);
+        _mm_prefetch((const char *)a->scales, _MM_HINT_T1);
     }
 }
 
@@ -342,7 +372,7 @@ NB_INLINE void all_rows(panel *p, const nb_linear_chunk *chunk, const part *x, u
     uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_all = nb_act_steps(chunk->weight->n_cols);
     uint32_t n = (uint32_t)nb_min(TILE_TOKENS, x->t + x->n_tokens - t);
     bool is_last = x->step + x->n_steps == n_all, is_short = x->n_steps == n_all;
-    lay_out(p, chunk->act, t, n, x->step, x->n_steps);
+    tile_acts acts = {act_at(chunk->act, t, x->step), nb_act_steps(chunk->act->n_cols)};
     for (uint32_t r = 0; r < x->n_rows; r += PAIR) {
         // Sums that do not wait stay where they are warm.
         __m512(*sums)[TILE_TOKENS][PAIR] =
@@ -354,7 +384,7 @@ NB_INLINE void all_rows(panel *p, const nb_linear_chunk *chunk, const part *x, u
                                .next_rows = (size_t)PAIR * n_blocks * (NB_NVFP4_BLOCK / 2)};
         else if (!is_short)
             fetch_ahead(chunk->act, x, t + TILE_TOKENS, r / PAIR);
-        tile_of(n, &rows, p->acts, x->n_steps, x->step == 0, *sums, is_packed);
+        tile_of(n, &rows, acts, x->n_steps, x->step == 0, *sums, is_packed);
         if (is_last && ((r + PAIR) % PUT_ROWS == 0 || r + PAIR >= x->n_rows))
             for (uint32_t j = 0, first = r / PUT_ROWS * PUT_ROWS; j < n; j++)
                 put_sixteen(chunk, x->row + first, t + j, sums - (r - first) / PAIR, j);

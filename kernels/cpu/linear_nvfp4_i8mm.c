@@ -70,17 +70,18 @@ NB_INLINE two_blocks join_groups(const int8_t *codes)
 NB_INLINE void lay_out_tokens(const nb_act *act, size_t token0, size_t token1, uint32_t block, pair_block *out)
 {
     size_t n_steps = nb_act_steps(act->n_cols), in_step = block % STEP_BLOCKS;
-    size_t step0 = token0 * n_steps + block / STEP_BLOCKS, step1 = token1 * n_steps + block / STEP_BLOCKS;
+    const nb_act_step *step0 = act->steps + token0 * n_steps + block / STEP_BLOCKS;
+    const nb_act_step *step1 = act->steps + token1 * n_steps + block / STEP_BLOCKS;
     for (int odd = 0; odd < 2; odd++) {
-        two_blocks x = join_groups(act->codes + step0 * NB_ACT_STEP + odd * 64 + in_step * 4);
-        two_blocks y = join_groups(act->codes + step1 * NB_ACT_STEP + odd * 64 + in_step * 4);
+        two_blocks x = join_groups(step0->codes + odd * 64 + in_step * 4);
+        two_blocks y = join_groups(step1->codes + odd * 64 + in_step * 4);
         int64x2_t blocks[4] = {vzip1q_s64(x.first, y.first), vzip2q_s64(x.first, y.first),
                                vzip1q_s64(x.second, y.second), vzip2q_s64(x.second, y.second)};
         for (int b = 0; b < 4; b++)
             *(odd ? &out[b].odd : &out[b].even) = vreinterpretq_s8_s64(blocks[b]);
     }
-    float32x4_t s0 = vld1q_f32(act->scales + step0 * STEP_BLOCKS + in_step);
-    float32x4_t s1 = vld1q_f32(act->scales + step1 * STEP_BLOCKS + in_step);
+    float32x4_t s0 = vld1q_f32(step0->scales + in_step);
+    float32x4_t s1 = vld1q_f32(step1->scales + in_step);
     float32x4_t first = vzip1q_f32(s0, s1), second = vzip2q_f32(s0, s1);
     out[0].scales = vcombine_f32(vget_low_f32(first), vget_low_f32(first));
     out[1].scales = vcombine_f32(vget_high_f32(first), vget_high_f32(first));

@@ -50,10 +50,9 @@ static row_codes pad_step(row_codes row, uint32_t n_blocks, padded_step *step)
 
 NB_INLINE nb_act_part act_at(const nb_act *act, uint32_t n_steps, uint32_t t, uint32_t step, uint32_t part)
 {
-    size_t at = (size_t)t * n_steps + step;
-    return (nb_act_part){act->codes + at * NB_ACT_STEP + part * PART_BLOCKS * 4,
-                         act->offsets + at * STEP_BLOCKS + part * PART_BLOCKS,
-                         act->scales + at * STEP_BLOCKS + part * PART_BLOCKS};
+    const nb_act_step *at = act->steps + (size_t)t * n_steps + step;
+    return (nb_act_part){at->codes + part * PART_BLOCKS * 4, at->offsets + part * PART_BLOCKS,
+                         at->scales + part * PART_BLOCKS};
 }
 
 static void finish(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, const nb_part_sum *sums)

@@ -8,17 +8,17 @@ static float dot_nvfp4(const nb_weight *w, uint32_t row, const nb_act *act, uint
     uint32_t n_blocks = w->n_cols / NB_NVFP4_BLOCK, n_steps = nb_act_steps(w->n_cols);
     const uint8_t *codes = w->data + (size_t)row * w->n_cols / 2;
     const uint8_t *scales = w->scales + (size_t)row * n_blocks;
-    const int8_t *act_codes = act->codes + (size_t)t * n_steps * NB_ACT_STEP;
-    const float *act_scales = act->scales + (size_t)t * n_steps * 16;
+    const nb_act_step *steps = act->steps + (size_t)t * n_steps;
     float lanes[16] = {0};
     for (uint32_t b = 0; b < n_blocks; b++) {
         int sum = 0;
         for (uint32_t e = 0; e < NB_NVFP4_BLOCK; e++) {
             uint32_t k = b * NB_NVFP4_BLOCK + e;
             int w_twice = nb_e2m1_twice(codes[k / 2] >> (k % 2 * 4));
-            sum += w_twice * act_codes[k / NB_ACT_STEP * NB_ACT_STEP + nb_act_code_index(k % NB_ACT_STEP)];
+            sum += w_twice * steps[k / NB_ACT_STEP].codes[nb_act_code_index(k % NB_ACT_STEP)];
         }
-        lanes[b % 16] = __builtin_fmaf((float)sum, nb_e4m3_decode(scales[b]) * act_scales[b], lanes[b % 16]);
+        float scale = nb_e4m3_decode(scales[b]) * steps[b / 16].scales[b % 16];
+        lanes[b % 16] = __builtin_fmaf((float)sum, scale, lanes[b % 16]);
     }
     return nb_lane_sum(lanes);
 }

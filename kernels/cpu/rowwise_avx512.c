@@ -66,8 +66,8 @@ NB_INLINE __m512i twice_e2m1(__m512 y)
     return _mm512_cvtps_epi32(_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(rounded), sign)));
 }
 
-// Four blocks from x on, of which n_blocks are there; codes, scales and offsets of the first of them.
-NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, int8_t *codes, float *scales, int32_t *offsets)
+// Four blocks from x on, of which n_blocks are there, to those of a step from `block` on.
+NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, nb_act_step *step, uint32_t block)
 {
     __m512 x[4];
     for (uint32_t i = 0; i < 4; i++)
@@ -79,7 +79,7 @@ NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, int8_t *
     __mmask8 live = g == 0.0f ? 0 : _mm_cmp_ps_mask(scale, zero, _CMP_NEQ_OQ);
     _Alignas(16) float steps[4];
     _mm_store_ps(steps, _mm_mask_mul_ps(one, live, scale, _mm_set1_ps(g)));
-    _mm_storeu_ps(scales, _mm_maskz_mov_ps((__mmask8)((1u << nb_min(n_blocks, 4)) - 1), scale));
+    _mm_storeu_ps(step->scales + block, _mm_maskz_mov_ps((__mmask8)((1u << nb_min(n_blocks, 4)) - 1), scale));
     __m512i twice[4], order = _mm512_loadu_si512(group_order);
     for (int i = 0; i < 4; i++) {
         __m512 y = _mm512_div_ps(_mm512_permutexvar_ps(order, x[i]), _mm512_set1_ps(steps[i]));
@@ -87,6 +87,7 @@ NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, int8_t *
     }
     // Within 128 bits, four bytes of one group of each block.
     __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(twice[0], twice[1]), _mm512_packs_epi32(twice[2], twice[3]));
+    int8_t *codes = step->codes + 4 * block;
     _mm_storeu_si128((__m128i *)codes, _mm512_castsi512_si128(bytes));
     _mm_storeu_si128((__m128i *)(codes + 64), _mm512_extracti32x4_epi32(bytes, 1));
     _mm_storeu_si128((__m128i *)(codes + 128), _mm512_extracti32x4_epi32(bytes, 2));
@@ -94,19 +95,16 @@ NB_INLINE void pack_four(const float *from, uint32_t n_blocks, float g, int8_t *
     __m512i sums = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(12), bytes);
     __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti32x8_epi32(sums, 1));
     __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-    _mm_storeu_si128((__m128i *)offsets, _mm_sub_epi32(_mm_set1_epi32(NB_ACT_ZERO), sum));
+    _mm_storeu_si128((__m128i *)(step->offsets + block), _mm_sub_epi32(_mm_set1_epi32(NB_ACT_ZERO), sum));
 }
 
 void nb_pack_avx512(const nb_act *act, uint32_t row, float static_scale)
 {
     uint32_t n_steps = nb_act_steps(act->n_cols), n_blocks = act->n_cols / NB_NVFP4_BLOCK;
     const float *x = act->x + (size_t)row * act->n_cols;
-    int8_t *codes = act->codes + (size_t)row * n_steps * NB_ACT_STEP;
-    int32_t *offsets = act->offsets + (size_t)row * n_steps * LANES;
-    float *scales = act->scales + (size_t)row * n_steps * LANES;
+    nb_act_step *steps = act->steps + (size_t)row * n_steps;
     float g = static_scale > 0.0f ? static_scale : nb_nvfp4_global_scale(absmax(x, act->n_cols));
     act->globals[row] = g;
     for (uint32_t b = 0; b < n_steps * LANES; b += 4)
-        pack_four(x + (size_t)b * NB_NVFP4_BLOCK, b < n_blocks ? n_blocks - b : 0, g,
-                  codes + b / LANES * NB_ACT_STEP + b % LANES * 4, scales + b, offsets + b);
+        pack_four(x + (size_t)b * NB_NVFP4_BLOCK, b < n_blocks ? n_blocks - b : 0, g, steps + b / LANES, b % LANES);
 }

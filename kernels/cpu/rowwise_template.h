@@ -93,20 +93,21 @@ void NB_KERNEL(pack)(const nb_act *act, uint32_t row, float static_scale)
 {
     uint32_t n_steps = nb_act_steps(act->n_cols), n_blocks = act->n_cols / NB_NVFP4_BLOCK;
     const float *x = act->x + (size_t)row * act->n_cols;
-    int8_t *codes = act->codes + (size_t)row * n_steps * NB_ACT_STEP;
-    int32_t *offsets = act->offsets + (size_t)row * n_steps * LANES;
-    float *scales = act->scales + (size_t)row * n_steps * LANES;
+    nb_act_step *steps = act->steps + (size_t)row * n_steps;
     float g = static_scale > 0.0f ? static_scale : nb_nvfp4_global_scale(row_absmax(x, act->n_cols));
     act->globals[row] = g;
     for (uint32_t b = 0; b < n_steps * LANES; b++) {
-        int8_t *block = codes + b / LANES * NB_ACT_STEP + b % LANES * 4;
+        nb_act_step *step = steps + b / LANES;
+        int8_t *block = step->codes + b % LANES * 4;
+        float *scale = step->scales + b % LANES;
+        int32_t *offset = step->offsets + b % LANES;
         if (b < n_blocks) {
-            pack_block(x + (size_t)b * NB_NVFP4_BLOCK, g, block, scales + b, offsets + b);
+            pack_block(x + (size_t)b * NB_NVFP4_BLOCK, g, block, scale, offset);
         } else {
             for (int group = 0; group < 4; group++)
                 memset(block + group * 64, 0, 4);
-            scales[b] = 0.0f;
-            offsets[b] = NB_ACT_ZERO;
+            *scale = 0.0f;
+            *offset = NB_ACT_ZERO;
         }
     }
 }

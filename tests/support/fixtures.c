@@ -120,9 +120,7 @@ nb_act fixture_act(fixture_rng *rng, uint32_t n_rows, uint32_t n_cols,
     }
     if (!pack)
         return act;
-    act.codes = fixture_memory((size_t)n_rows * n_steps * NB_ACT_STEP);
-    act.offsets = fixture_memory((size_t)n_rows * n_steps * 16 * sizeof(int32_t));
-    act.scales = fixture_memory((size_t)n_rows * n_steps * 16 * sizeof(float));
+    act.steps = fixture_memory((size_t)n_rows * n_steps * sizeof(nb_act_step));
     act.globals = fixture_memory(n_rows * sizeof(float));
     for (uint32_t t = 0; t < n_rows; t++)
         pack(&act, t, 0.0f);

@@ -29,8 +29,8 @@ static int packed_code(const nb_act *act, uint32_t t, uint32_t k)
 {
     static const int group_of[16] = {0, 1, 0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3, 2, 3};
     static const int place_of[16] = {0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3};
-    size_t step = (size_t)t * nb_act_steps(act->n_cols) + k / 256;
-    return act->codes[step * 256 + (size_t)group_of[k % 16] * 64 + k % 256 / 16 * 4 + (size_t)place_of[k % 16]];
+    const nb_act_step *step = act->steps + (size_t)t * nb_act_steps(act->n_cols) + k / 256;
+    return step->codes[group_of[k % 16] * 64 + (int)(k % 256 / 16 * 4) + place_of[k % 16]];
 }
 
 static void check_packed_row(const nb_act *act, uint32_t t, float g)
@@ -48,24 +48,21 @@ static void check_packed_row(const nb_act *act, uint32_t t, float g)
                          k < n_cols ? (double)act->x[(size_t)t * n_cols + k] : 0.0, packed_code(act, t, k), expected);
             sum += expected;
         }
-        assert_int_equal(act->offsets[t * n_steps * 16 + b], 0x4b400000 - 12 * sum);
+        const nb_act_step *step = act->steps + (size_t)t * n_steps + b / 16;
+        assert_int_equal(step->offsets[b % 16], 0x4b400000 - 12 * sum);
         double scale = b < n_cols / 16 ? oracle_e4m3(scales[b]) : 0;
-        assert_true((double)act->scales[t * n_steps * 16 + b] == scale);
+        assert_true((double)step->scales[b % 16] == scale);
     }
 }
 
 static nb_act empty_act(uint32_t n_rows, uint32_t n_cols)
 {
-    size_t n = (size_t)n_rows * nb_act_steps(n_cols) * 16;
+    size_t n_bytes = (size_t)n_rows * nb_act_steps(n_cols) * sizeof(nb_act_step);
     nb_act act = {.n_rows = n_rows, .n_cols = n_cols, .is_packed = true};
     act.x = fixture_memory((size_t)n_rows * n_cols * 4);
-    act.codes = fixture_memory(n * 16);
-    act.offsets = fixture_memory(n * 4);
-    act.scales = fixture_memory(n * 4);
+    act.steps = fixture_memory(n_bytes);
     act.globals = fixture_memory(n_rows * 4);
-    memset(act.codes, 0xee, n * 16);
-    memset(act.offsets, 0xee, n * 4);
-    memset(act.scales, 0xee, n * 4);
+    memset(act.steps, 0xee, n_bytes);
     return act;
 }
 
