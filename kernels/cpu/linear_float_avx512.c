@@ -106,8 +106,8 @@ NB_INLINE void one_token(const nb_linear_chunk *chunk, nb_format format)
 // ---- many tokens ----------------------------------------------------------------------------------------------------
 
 // TILE_ROWS rows from `row` and TILE_TOKENS tokens from t on; rows and tokens past the last ones repeat those. fetch:
-// these rows are used for the first time, so the next ones are fetched meanwhile. Unrolled to the end: the sums must not
-// need memory.
+// these rows are used for the first time, so the next ones are fetched meanwhile. Unrolled to the end, so that the
+// sums need no memory.
 NB_INLINE void tile(const nb_linear_chunk *chunk, nb_format format, uint32_t row, uint32_t t, bool fetch)
 {
     const nb_weight *weight = chunk->weight;

@@ -6,10 +6,11 @@
 
 enum {
     LANES = 16,
-    SINGLE_ROWS = 4,   // one token: rows at a time
-    TILE_ROWS = 2,     // many tokens: rows and ...
-    TILE_TOKENS = 3,   // ... tokens in registers
-    BLOCK_TOKENS = 12, // tokens whose x stays in the second-level cache while all rows pass
+    STREAMS = 4,        // one token: places in memory read at the same time, and ...
+    AHEAD_BYTES = 1024, // ... bytes fetched ahead in each
+    TILE_ROWS = 2,      // many tokens: rows and ...
+    TILE_TOKENS = 3,    // ... tokens in registers
+    BLOCK_TOKENS = 12,  // tokens whose x stays in the second-level cache while all rows pass
 };
 
 NB_INLINE nb_code_table e2m1_table(void)
@@ -41,15 +42,17 @@ NB_INLINE const uint8_t *element_at(const nb_weight *w, nb_format format, size_t
     return w->data + (format == NB_FORMAT_F32 ? 4 * i : format == NB_FORMAT_NVFP4 ? i / 2 : 2 * i);
 }
 
-// One vector of columns into the sums of n_rows rows from `row` and n_tokens tokens from t on; rows and tokens past the
-// last ones repeat those.
-NB_INLINE void add_columns(const nb_linear_chunk *chunk, nb_format format, uint32_t row, uint32_t t, uint32_t k,
-                           nb_lanes *sums, const uint32_t n_rows, const uint32_t n_tokens)
+// One vector of columns into the sums of n_rows rows, `stride` apart, from `row` on and n_tokens tokens from t on; rows
+// and tokens past the last ones repeat those.
+NB_INLINE void add_columns(const nb_linear_chunk *chunk, nb_format format, uint32_t row, uint32_t stride, uint32_t t,
+                           uint32_t k, nb_lanes *sums, const uint32_t n_rows, const uint32_t n_tokens)
 {
     const nb_weight *weight = chunk->weight;
     const nb_act *act = chunk->act;
     for (uint32_t i = 0; i < n_rows; i++) {
-        size_t at = nb_min(row + i, chunk->row_end - 1) * weight->n_cols + k;
+        size_t at = nb_min(row + i * stride, chunk->row_end - 1) * weight->n_cols + k;
+        if (n_tokens == 1)
+            __builtin_prefetch(element_at(weight, format, at) + AHEAD_BYTES);
         uint8_t scale = format == NB_FORMAT_NVFP4 ? weight->scales[at / NB_NVFP4_BLOCK] : 0;
         nb_lanes w = decode_columns(format, element_at(weight, format, at), scale);
         for (uint32_t j = 0; j < n_tokens; j++) {
@@ -78,18 +81,19 @@ NB_INLINE float finish_sum(const nb_linear_chunk *chunk, nb_format format, uint3
     return nb_lane_sum(lanes);
 }
 
-NB_INLINE void tile(const nb_linear_chunk *chunk, nb_format format, uint32_t row, uint32_t t, const uint32_t n_rows,
-                    const uint32_t n_tokens)
+NB_INLINE void tile(const nb_linear_chunk *chunk, nb_format format, uint32_t row, uint32_t stride, uint32_t t,
+                    const uint32_t n_rows, const uint32_t n_tokens)
 {
     nb_lanes sums[TILE_ROWS * TILE_TOKENS];
     for (uint32_t i = 0; i < n_rows * n_tokens; i++)
         sums[i] = nb_lanes_set(0.0f);
     for (uint32_t k = 0; k + LANES <= chunk->weight->n_cols; k += LANES)
-        add_columns(chunk, format, row, t, k, sums, n_rows, n_tokens);
-    for (uint32_t i = 0; i < n_rows && row + i < chunk->row_end; i++)
+        add_columns(chunk, format, row, stride, t, k, sums, n_rows, n_tokens);
+    for (uint32_t i = 0; i < n_rows && row + i * stride < chunk->row_end; i++)
         for (uint32_t j = 0; j < n_tokens && t + j < chunk->act->n_rows; j++) {
-            float sum = finish_sum(chunk, format, row + i, t + j, sums[i * n_tokens + j]);
-            nb_linear_put(chunk, row + i, t + j, format == NB_FORMAT_NVFP4 ? sum * chunk->weight->global_scale : sum);
+            float sum = finish_sum(chunk, format, row + i * stride, t + j, sums[i * n_tokens + j]);
+            nb_linear_put(chunk, row + i * stride, t + j,
+                          format == NB_FORMAT_NVFP4 ? sum * chunk->weight->global_scale : sum);
         }
 }
 
@@ -97,14 +101,16 @@ NB_INLINE void product(const nb_linear_chunk *chunk, nb_format format)
 {
     uint32_t n_tokens = chunk->act->n_rows;
     if (n_tokens == 1) {
-        for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += SINGLE_ROWS)
-            tile(chunk, format, row, 0, SINGLE_ROWS, 1);
+        // Streams: as in linear_nvfp4_template.h.
+        uint32_t stream_rows = (uint32_t)nb_div_ceil(chunk->row_end - chunk->row_begin, STREAMS);
+        for (uint32_t row = chunk->row_begin; row < chunk->row_begin + stream_rows; row++)
+            tile(chunk, format, row, stream_rows, 0, STREAMS, 1);
         return;
     }
     for (uint32_t block = 0; block < n_tokens; block += BLOCK_TOKENS)
         for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += TILE_ROWS)
             for (uint32_t t = block; t < block + BLOCK_TOKENS && t < n_tokens; t += TILE_TOKENS)
-                tile(chunk, format, row, t, TILE_ROWS, TILE_TOKENS);
+                tile(chunk, format, row, 1, t, TILE_ROWS, TILE_TOKENS);
 }
 
 void NB_KERNEL(linear_float)(const nb_linear_chunk *chunk)

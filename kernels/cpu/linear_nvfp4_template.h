@@ -17,7 +17,8 @@
 enum {
     STEP_BLOCKS = PARTS * PART_BLOCKS,
     BLOCK_CODES = NB_NVFP4_BLOCK / 2, // bytes
-    SINGLE_ROWS = 4,                  // one token: rows at a time
+    STREAMS = 4,                      // one token: places in memory read at the same time, and ...
+    AHEAD_BYTES = 1024,               // ... codes fetched ahead in each
     PANEL_ROWS = 16,                  // many tokens: rows decoded at a time, ...
     PANEL_STEPS = 8,                  // ... steps of them, which fit the second-level cache, ...
     PANEL_TOKENS = 48,                // ... and the tokens that use them before the next rows
@@ -64,18 +65,19 @@ static void finish(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, const
 
 // ---- one token ------------------------------------------------------------------------------------------------------
 
-// next_rows: bytes from here to the same place SINGLE_ROWS rows on. Rows are too short for the hardware prefetcher
-// alone, so the next group's codes are fetched meanwhile.
-NB_INLINE void single_step(const row_codes *rows, const nb_act *act, uint32_t n_steps, uint32_t step,
-                           nb_part_sum (*sums)[PARTS], size_t next_rows)
+// A chunk's rows are read as STREAMS streams, an equal share of the rows each: hardware prefetchers begin anew at every
+// page, and pages in different places hide each other's beginnings. Software fetches a few steps ahead in each.
+NB_INLINE void stream_step(const row_codes *rows, const nb_act *act, uint32_t n_steps, uint32_t step,
+                           nb_part_sum (*sums)[PARTS], size_t ahead_bytes)
 {
-    for (int r = 0; r < SINGLE_ROWS; r++) {
-        __builtin_prefetch(rows[r].codes + next_rows);
-        __builtin_prefetch(rows[r].codes + next_rows + 64);
+    for (int r = 0; r < STREAMS; r++) {
+        __builtin_prefetch(rows[r].codes + ahead_bytes);
+        __builtin_prefetch(rows[r].codes + ahead_bytes + 64);
+        __builtin_prefetch(rows[r].scales + ahead_bytes / BLOCK_CODES);
     }
     for (uint32_t part = 0; part < PARTS; part++) {
         nb_act_part a = act_at(act, n_steps, 0, step, part);
-        for (int r = 0; r < SINGLE_ROWS; r++) {
+        for (int r = 0; r < STREAMS; r++) {
             nb_part w =
                 decode_part(rows[r].codes + part * PART_BLOCKS * BLOCK_CODES, rows[r].scales + part * PART_BLOCKS);
             sums[r][part] = add_part(&w, a, sums[r][part]);
@@ -87,30 +89,30 @@ static void one_token(const nb_linear_chunk *chunk)
 {
     uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_full = n_blocks / STEP_BLOCKS;
     uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
-    size_t next_rows = (size_t)SINGLE_ROWS * n_blocks * BLOCK_CODES;
-    for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += SINGLE_ROWS) {
-        row_codes rows[SINGLE_ROWS];
-        nb_part_sum sums[SINGLE_ROWS][PARTS];
-        for (uint32_t r = 0; r < SINGLE_ROWS; r++) {
-            rows[r] = row_at(chunk, row + r, 0);
+    uint32_t stream_rows = (uint32_t)nb_div_ceil(chunk->row_end - chunk->row_begin, STREAMS);
+    for (uint32_t row = chunk->row_begin; row < chunk->row_begin + stream_rows; row++) {
+        row_codes rows[STREAMS];
+        nb_part_sum sums[STREAMS][PARTS];
+        for (uint32_t r = 0; r < STREAMS; r++) {
+            rows[r] = row_at(chunk, row + r * stream_rows, 0);
             for (uint32_t part = 0; part < PARTS; part++)
                 sums[r][part] = zero_part();
         }
         for (uint32_t step = 0; step < n_full; step++) {
-            single_step(rows, chunk->act, n_steps, step, sums, next_rows);
-            for (int r = 0; r < SINGLE_ROWS; r++) {
+            stream_step(rows, chunk->act, n_steps, step, sums, AHEAD_BYTES);
+            for (int r = 0; r < STREAMS; r++) {
                 rows[r].codes += STEP_BLOCKS * BLOCK_CODES;
                 rows[r].scales += STEP_BLOCKS;
             }
         }
         if (n_full < n_steps) {
-            padded_step padded[SINGLE_ROWS];
-            for (int r = 0; r < SINGLE_ROWS; r++)
+            padded_step padded[STREAMS];
+            for (int r = 0; r < STREAMS; r++)
                 rows[r] = pad_step(rows[r], n_blocks % STEP_BLOCKS, &padded[r]);
-            single_step(rows, chunk->act, n_steps, n_full, sums, 0);
+            stream_step(rows, chunk->act, n_steps, n_full, sums, 0);
         }
-        for (uint32_t r = 0; r < SINGLE_ROWS; r++)
-            finish(chunk, row + r, 0, sums[r]);
+        for (uint32_t r = 0; r < STREAMS; r++)
+            finish(chunk, row + r * stream_rows, 0, sums[r]);
     }
 }
 
