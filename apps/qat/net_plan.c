@@ -113,9 +113,7 @@ static void describe_worker(nb_net *net, nb_net_worker *worker)
     worker->b = take(arena, NB_NET_TILE, d);
     worker->wide = take(arena, NB_NET_TILE, config->ffn_size);
     worker->attend = take(arena, nb_grad_attend_floats(net->options.n_rows_max, config->head_dim), 1);
-    worker->act.codes = nb_arena_take(arena, (size_t)n_steps * NB_ACT_STEP, 64);
-    worker->act.offsets = nb_arena_take(arena, (size_t)n_steps * 16 * sizeof(int32_t), 64);
-    worker->act.scales = take(arena, (size_t)n_steps * 16, 1);
+    worker->act.steps = nb_arena_take(arena, n_steps * sizeof(nb_act_step), _Alignof(nb_act_step));
     worker->act.globals = take(arena, 1, 1);
     worker->kv = nb_arena_take(arena, nb_kv_vector_bytes(NB_KV_FORMAT_E1M2, config->head_dim), 64);
 }

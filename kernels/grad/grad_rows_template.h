@@ -71,13 +71,12 @@ static void rope_backward(float *dx, const float *cosines, const float *sines, u
 
 static void unpack(const nb_act *act, uint32_t row, float *x)
 {
-    uint32_t n_steps = nb_act_steps(act->n_cols);
-    const int8_t *codes = act->codes + (size_t)row * n_steps * NB_ACT_STEP;
-    const float *scales = act->scales + (size_t)row * n_steps * LANES;
+    const nb_act_step *steps = act->steps + (size_t)row * nb_act_steps(act->n_cols);
     float g = act->globals[row];
     for (uint32_t b = 0; b < act->n_cols / NB_NVFP4_BLOCK; b++) {
-        const int8_t *block = codes + b / LANES * NB_ACT_STEP + b % LANES * 4;
-        float half = 0.5f * scales[b], twice[NB_NVFP4_BLOCK];
+        const nb_act_step *step = steps + b / LANES;
+        const int8_t *block = step->codes + b % LANES * 4;
+        float half = 0.5f * step->scales[b % LANES], twice[NB_NVFP4_BLOCK];
         for (int e = 0; e < 8; e++) {
             twice[e] = (float)block[e % 2 * 64 + e / 2];
             twice[e + 8] = (float)block[(2 + e % 2) * 64 + e / 2];
