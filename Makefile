@@ -39,7 +39,7 @@ ISAS := $(or $(ISAS_$(ARCH)),scalar)
 # Lazy, so that `make deps` and `make help` work before the libraries are there.
 LIB_PKGS = jansson libpcre2-8 libutf8proc libcrypto
 LIB_LIBS = $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
-APP_LIBS = $(shell pkg-config --libs libedit)
+APP_LIBS = $(shell pkg-config --libs libedit gmp)
 # The products of training: nibble-qat alone.
 QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
@@ -49,12 +49,13 @@ MALLOC_LIBS = $(if $(SANITIZE),,-Wl,--push-state,--no-as-needed -lmimalloc -Wl,-
 
 OTHER_ISA_SRC := $(foreach isa,$(filter-out $(ISAS),$(ISAS_ALL)),$(wildcard kernels/*/*_$(isa).c))
 LIB_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard platform/*.c kernels/*.c kernels/cpu/*.c runtime/*.c))
-APP_SRC := $(filter-out apps/qat/% apps/example/%,$(wildcard apps/*/*.c))
-QAT_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard apps/qat/*.c apps/common/*.c kernels/grad/*.c))
+APP_SRC := $(filter-out apps/qat/% apps/example/%,$(wildcard apps/*/*.c apps/tutor/traces/*.c))
+QAT_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard apps/qat/*.c apps/common/*.c apps/tutor/steps*.c \
+           apps/tutor/traces/*.c kernels/grad/*.c))
 TEST_SRC := $(filter-out tests/fuzz/%,$(wildcard tests/*/test_*.c tests/*/*/test_*.c))
 SUPPORT_SRC := $(wildcard tests/support/*.c tests/oracle/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
-FORMATTED := $(wildcard $(addsuffix /*.[ch],platform kernels kernels/* runtime apps/* tests tests/* tests/*/*))
+FORMATTED := $(wildcard $(addsuffix /*.[ch],platform kernels kernels/* runtime apps/* apps/tutor/traces tests tests/* tests/*/*))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Everything of the programs but their mains, for the tests of apps.
@@ -82,7 +83,7 @@ $(LINK) $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
 endef
 LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
 $(BUILD)/flags.stamp: FORCE
-	@pkg-config --exists $(LIB_PKGS) libedit || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
+	@pkg-config --exists $(LIB_PKGS) libedit gmp || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
 	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 $(BUILD)/lists.stamp: FORCE

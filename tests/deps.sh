@@ -29,6 +29,7 @@ look_for()
     need libutf8proc-dev pkg-config --exists libutf8proc
     need libssl-dev pkg-config --exists libcrypto
     need libedit-dev pkg-config --exists libedit
+    need libgmp-dev pkg-config --exists gmp
     need libmimalloc-dev linkable libmimalloc.so
     need libdnnl-dev linkable libdnnl.so
     need libcmocka-dev pkg-config --exists cmocka

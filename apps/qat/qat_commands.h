@@ -5,5 +5,6 @@
 
 int nb_command_quantize(int argc, char **argv);
 int nb_command_grad(int argc, char **argv);
+int nb_command_traces(int argc, char **argv);
 
 #endif

@@ -15,6 +15,9 @@ typedef struct qat_command {
 
 static const qat_command commands[] = {
     {"quantize", "full-precision directory -> NVFP4 directory", nb_command_quantize},
+    {"traces", "math problems with reasoning to train on", nb_command_traces},
+    {"tokenizer", "train a tokenizer on traces", NULL},
+    {"init", "a model with random weights", NULL},
     {"sft", "fine-tune in full precision", NULL},
     {"qfit", "fit a model to the 4-bit cache", NULL},
     {"qat", "train with the 4-bit forward pass", NULL},
