@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks reasoning with exact rational arithmetic (GMP), a line at a time.
 //
-//   step   = number op number "=" number          white space is free; nothing else may stand in the line but a full stop
+//   step   = number op number "=" number     white space is free; nothing else may stand in the line but a full stop
 //   op     = "+" | "-" | "*" | "/" | "x" | "×" | "·" | "÷" | "−"
 //   number = [ "-" | "−" ] [ "$" ] digits [ "." digits ] [ "/" digits ] [ "%" ]   digits may be grouped: "1,250"
 //

@@ -2,10 +2,12 @@
 // The formulas of stories, evaluated as they are read:
 //
 //   expression = term { ("+" | "-") term }
-//   term       = factor { ("*" | "/" | ":" | "\" | "%") factor }   \ and %: division with remainder; ":" is "/", but
-//                                                                the result is written as a fraction
-//   factor     = operand [ "~" operand ]                         a~b: a random whole number from a to b
-//   operand    = "(" expression ")" | number | variable (a..z) | size (A..Z: a random number as large as the level asks, see formula.c)
+//   term       = factor { ("*" | "/" | ":" | "\" | "%") factor }
+//   factor     = operand [ "~" operand ]      a~b: a random whole number from a to b
+//   operand    = "(" expression ")" | number | variable (a..z) | size
+//
+// \ and % are a division with remainder; ":" is "/", but its result is written as a fraction. A size (A..Z) is a random
+// number as large as the level asks, see formula.c.
 //
 // Definitions fill the variables and say what must hold: "a=N;b=2~9;b<a". Comparisons: < > ! (not equal).
 #ifndef NB_TUTOR_FORMULA_H

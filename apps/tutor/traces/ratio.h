@@ -14,7 +14,8 @@ typedef struct nb_ratio {
 } nb_ratio;
 
 nb_ratio nb_ratio_of(int64_t num, int64_t den); // in lowest terms; bad when den is 0
-// op: '+' '-' '*' '/', ':' (the same as '/'), '\\' (quotient of a division with remainder), '%' (its remainder; both of whole numbers).
+// op: '+' '-' '*' '/', ':' (the same as '/'), '\\' (quotient of a division with remainder), '%' (its remainder; both of
+// whole numbers).
 nb_ratio nb_ratio_apply(nb_ratio a, char op, nb_ratio b);
 int nb_ratio_compare(nb_ratio a, nb_ratio b); // -1, 0, 1; neither may be bad
 bool nb_ratio_is_whole(nb_ratio a);

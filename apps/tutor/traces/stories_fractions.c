@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fractions. Their arithmetic is done on numerators and denominators; the last step makes the fraction: 11 / 12 = 11/12.
+// Fractions. Their arithmetic is done on numerators and denominators; the last step makes the fraction:
+// 11 / 12 = 11/12.
 #include "apps/tutor/traces/story.h"
 
 static const nb_story fractions[] = {
