@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "platform/arena.h"
@@ -73,17 +74,40 @@ static int read_block(int fd, uint8_t *dst, size_t bytes, size_t asked_bytes, ui
     return 0;
 }
 
+// Never both copies.
+static void forget(const bulk *b, uint64_t begin, size_t bytes)
+{
+    (void)posix_fadvise(b->buffered, (off_t)begin, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
+// What the page cache holds is taken from there, without waiting for what it lacks. 0: all of it is in `dst`; -1: it is
+// not all there; or an errno.
+static int read_cached(const bulk *b, uint8_t *dst, size_t bytes, uint64_t offset)
+{
+    struct iovec part = {.iov_base = dst, .iov_len = bytes};
+    ssize_t n = preadv2(b->buffered, &part, 1, (off_t)offset, RWF_NOWAIT);
+    if (n >= 0)
+        return (size_t)n == bytes ? 0 : -1;
+    bool is_refused = errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EINTR;
+    return is_refused ? -1 : errno;
+}
+
 // Direct reads ask for whole pages, also at the end of the file, and may be cut short anywhere; what is left over then
 // is no multiple of a page, and goes through the cache.
 static int fill_bounce(const bulk *b, uint8_t *bounce, uint64_t begin, size_t bytes)
 {
+    int cached = read_cached(b, bounce, bytes, begin);
+    if (cached >= 0) {
+        forget(b, begin, bytes);
+        return cached;
+    }
     if (b->direct >= 0) {
         int reason = read_block(b->direct, bounce, bytes, nb_align_up(bytes, PAGE_BYTES), begin);
         if (reason != EINVAL)
             return reason;
     }
     int reason = read_block(b->buffered, bounce, bytes, bytes, begin);
-    (void)posix_fadvise(b->buffered, (off_t)begin, (off_t)bytes, POSIX_FADV_DONTNEED); // never both copies
+    forget(b, begin, bytes);
     return reason;
 }
 

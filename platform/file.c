@@ -12,8 +12,6 @@
 
 #include "platform/path.h"
 
-enum { READ_STEP_BYTES = 16 << 20 }; // so much page cache at most is held by a long read
-
 // Opens for reading without waiting (a FIFO has nobody at the other end) and insists on a regular file.
 static nb_status open_regular(const char *path, int *fd_out, uint64_t *bytes, nb_error *error)
 {
@@ -90,6 +88,15 @@ void nb_map_rest(const nb_map *map)
         (void)madvise((void *)(uintptr_t)map->data, map->bytes, MADV_DONTNEED);
 }
 
+void nb_map_fault_in(const nb_map *map, uint64_t begin, uint64_t bytes)
+{
+    enum { PAGE_BYTES = 4096 };
+    NB_ASSERT(begin <= map->bytes && bytes <= map->bytes - begin);
+    uint64_t first = begin / PAGE_BYTES * PAGE_BYTES;
+    if (bytes > 0)
+        (void)madvise((void *)(uintptr_t)(map->data + first), begin + bytes - first, MADV_POPULATE_READ);
+}
+
 bool nb_map_view(const nb_map *map, uint64_t begin, uint64_t bytes, const uint8_t **view)
 {
     if (begin > map->bytes || bytes > map->bytes - begin)
@@ -149,38 +156,6 @@ nb_status nb_file_read(const char *path, size_t max_bytes, char **data, size_t *
     close(fd);
     if (status == NB_OK)
         *bytes = (size_t)file_bytes;
-    return status;
-}
-
-static nb_status read_range(int fd, const char *path, uint64_t offset, void *dst, size_t bytes, nb_error *error)
-{
-    for (size_t done = 0; done < bytes;) {
-        size_t step = nb_min(bytes - done, READ_STEP_BYTES);
-        ssize_t n_read = read_fully(fd, (char *)dst + done, step, offset + done);
-        if (n_read < 0)
-            return nb_path_error("read", path, errno, error);
-        if ((size_t)n_read < step)
-            return size_error("was changed while it was read", path, "at least ", offset + bytes,
-                              offset + done + (uint64_t)n_read, error);
-        // From `offset` each time: a step may end inside a page, which only the next one completes.
-        done += step;
-        (void)posix_fadvise(fd, (off_t)offset, (off_t)done, POSIX_FADV_DONTNEED);
-    }
-    return NB_OK;
-}
-
-nb_status nb_file_read_into(const char *path, uint64_t offset, void *dst, size_t bytes, nb_error *error)
-{
-    int fd = -1;
-    uint64_t file_bytes = 0;
-    NB_TRY(open_regular(path, &fd, &file_bytes, error));
-    nb_status status = NB_OK;
-    if (offset > file_bytes || bytes > file_bytes - offset)
-        status = size_error("is too short", path, "at least ",
-                            offset > UINT64_MAX - bytes ? UINT64_MAX : offset + bytes, file_bytes, error);
-    else
-        status = read_range(fd, path, offset, dst, bytes, error);
-    close(fd);
     return status;
 }
 

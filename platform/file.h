@@ -25,6 +25,10 @@ void nb_map_close(nb_map *map);                                                 
 // Takes the map's pages out of this process, as if it had read none; they come back when read again.
 void nb_map_rest(const nb_map *map);
 
+// Enters the pages of a range into the page tables, read from the disk where they must, without a fault for each; only
+// a hint. Linux before 5.14 does nothing.
+void nb_map_fault_in(const nb_map *map, uint64_t begin, uint64_t bytes);
+
 // NB_ERR_INPUT when the file behind the map is no longer as long as it was; `path` is for the error text.
 NB_MUST_USE nb_status nb_map_check(const nb_map *map, const char *path, nb_error *error);
 
@@ -37,10 +41,6 @@ NB_MUST_USE bool nb_map_view(const nb_map *map, uint64_t begin, uint64_t bytes, 
 // The whole file, zero-terminated (the zero is not counted); the caller frees *data. NB_ERR_INPUT when it is longer
 // than max_bytes. On failure *data is NULL.
 NB_MUST_USE nb_status nb_file_read(const char *path, size_t max_bytes, char **data, size_t *bytes, nb_error *error);
-
-// Bytes [offset, offset + bytes) into `dst`; NB_ERR_INPUT when the file has not that many. The page cache is told that
-// the range will not be needed again: the copy in `dst` is to be the only one.
-NB_MUST_USE nb_status nb_file_read_into(const char *path, uint64_t offset, void *dst, size_t bytes, nb_error *error);
 
 // Tells the system that no one here will read the file again: its page cache may go (not while it is mapped).
 void nb_file_forget(const char *path);

@@ -60,12 +60,15 @@ static uint32_t position_limit(const nb_config *config)
     return limit < (double)INT32_MAX ? (uint32_t)limit : (uint32_t)INT32_MAX;
 }
 
-// Everything but model and text: kernels, threads, tables.
-static nb_status assemble(nb_engine *engine, const nb_engine_options *options, nb_error *error)
+static nb_status start_threads(nb_engine *engine, uint32_t n_threads, nb_error *error)
 {
     nb_cpu cpu;
     nb_cpu_probe(&cpu);
-    NB_TRY(nb_pool_create(&engine->exec.pool, options->n_threads ? options->n_threads : cpu.n_cores, error));
+    return nb_pool_create(&engine->exec.pool, n_threads ? n_threads : cpu.n_cores, error);
+}
+
+static void assemble(nb_engine *engine)
+{
     nb_rope_table_init(&engine->rope, &engine->model.config.rope, engine->model.config.head_dim);
     engine->machinery = (nb_machinery){.model = &engine->model,
                                        .ops = &engine->ops,
@@ -73,7 +76,6 @@ static nb_status assemble(nb_engine *engine, const nb_engine_options *options, n
                                        .rope = &engine->rope,
                                        .pack_activations = engine->act != NB_ACT_NONE,
                                        .static_activations = engine->act == NB_ACT_NVFP4_STATIC};
-    return NB_OK;
 }
 
 static nb_status open_text(nb_engine *engine, const char *directory, nb_error *error)
@@ -123,8 +125,11 @@ static nb_status fill(nb_engine *engine, const nb_engine_options *options, nb_er
         *options->plan = plan;
     if (status != NB_OK || options->count_only)
         return status;
+    NB_TRY(start_threads(engine, options->n_threads, error));
+    nb_model_fault_in(&engine->model, engine->exec.pool);
     NB_TRY(nb_model_load(&engine->model, options->on_progress, options->progress_user, error));
-    return assemble(engine, options, error);
+    assemble(engine);
+    return NB_OK;
 }
 
 nb_status nb_engine_open(nb_engine **engine, const char *directory, const nb_engine_options *options, nb_error *error)

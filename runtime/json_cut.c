@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/json_cut.h"
 
+#include <pthread.h>
 #include <string.h>
 
+#include "platform/cpu.h"
+#include "platform/pool.h"
+
 enum {
+    N_READERS_MAX = 4, // each holds a tree
+    WORTH_THREADS_BYTES = 512 << 10,
     BATCH_BYTES = 32 << 10,     // of text, at least: its tree takes some 400 KB
     BATCH_VALUES_MAX = 1 << 20, // a member may be larger than a batch
     NO_MEMBER = 0,
@@ -150,32 +156,116 @@ static nb_status parse_batch(const nb_json_span *span, size_t begin, size_t end,
     return nb_json_parse(root, document->data, document->bytes, BATCH_VALUES_MAX, file, error);
 }
 
-static nb_status each_batch(const nb_json_span *span, const char *file, nb_json_batch_fn on_batch, void *user,
-                            nb_buffer *document, nb_error *error)
+// Readers parse batches side by side and hand them over in their order.
+typedef struct batches {
+    const nb_json_span *span;
+    const char *file;
+    nb_json_batch_fn on_batch;
+    void *user;
+    pthread_mutex_t taking, handing; // of the walk; of what follows n_handed
+    pthread_cond_t handed;
+    walk walk;
+    uint64_t n_taken, n_handed;
+    bool is_last; // nothing is left to be taken
+    nb_status status;
+    nb_error *error;
+} batches;
+
+typedef struct batch {
+    uint64_t number;
+    size_t begin, end;
+    bool is_empty; // a comma with nothing behind it or before it
+} batch;
+
+static bool take_batch(batches *all, batch *next)
 {
-    walk w = {.text = span->text, .bytes = span->bytes};
-    for (;;) {
-        size_t begin = w.at;
-        walk_on(&w, begin + BATCH_BYTES);
-        bool is_last = w.at == w.bytes;
-        if (w.seen == NO_MEMBER && (begin > 0 || !is_last)) // a comma with nothing behind it or before it
-            return nb_error_set(error, NB_ERR_INPUT, "%s: not valid JSON: a comma in %s without a member beside it",
-                                file, span->key);
-        json_t *root;
-        NB_TRY(parse_batch(span, begin, w.at, file, document, &root, error));
-        nb_status status = on_batch(user, json_object_get(root, "members"), error);
-        json_decref(root);
-        if (status != NB_OK || is_last)
-            return status;
-        w.at++; // the comma; a bracket cannot end the walk, its own pair was counted when the span was cut
+    pthread_mutex_lock(&all->taking);
+    bool has_one = !all->is_last;
+    if (has_one) {
+        walk *w = &all->walk;
+        next->begin = w->at;
+        walk_on(w, w->at + BATCH_BYTES);
+        next->end = w->at;
+        all->is_last = w->at == w->bytes;
+        next->is_empty = w->seen == NO_MEMBER && (next->begin > 0 || !all->is_last);
+        next->number = all->n_taken++;
+        w->at++; // the comma; a bracket cannot end the walk, its own pair was counted when the span was cut
     }
+    pthread_mutex_unlock(&all->taking);
+    return has_one;
+}
+
+static nb_status parse_next(const batches *all, const batch *next, nb_buffer *document, json_t **root, nb_error *error)
+{
+    if (next->is_empty)
+        return nb_error_set(error, NB_ERR_INPUT, "%s: not valid JSON: a comma in %s without a member beside it",
+                            all->file, all->span->key);
+    return parse_batch(all->span, next->begin, next->end, all->file, document, root, error);
+}
+
+// The first failure in order of the text counts; what comes after it is passed over.
+static bool hand_over(batches *all, const batch *next, nb_status parsed, const json_t *root, const nb_error *error)
+{
+    pthread_mutex_lock(&all->handing);
+    while (all->n_handed != next->number)
+        pthread_cond_wait(&all->handed, &all->handing);
+    if (all->status == NB_OK && parsed != NB_OK)
+        all->status = nb_error_set(all->error, parsed, "%s", error->text);
+    else if (all->status == NB_OK)
+        all->status = all->on_batch(all->user, json_object_get(root, "members"), all->error);
+    bool goes_on = all->status == NB_OK;
+    all->n_handed++;
+    pthread_cond_broadcast(&all->handed);
+    pthread_mutex_unlock(&all->handing);
+    return goes_on;
+}
+
+static void read_batches(void *context, uint32_t chunk, uint32_t worker)
+{
+    (void)chunk, (void)worker;
+    batches *all = context;
+    nb_buffer document = {0};
+    batch next;
+    for (bool goes_on = true; goes_on && take_batch(all, &next);) {
+        json_t *root = NULL;
+        nb_error error = {0};
+        nb_status parsed = parse_next(all, &next, &document, &root, &error);
+        goes_on = hand_over(all, &next, parsed, root, &error);
+        json_decref(root);
+    }
+    nb_buffer_free(&document);
+}
+
+static void run_readers(batches *all)
+{
+    nb_cpu cpu;
+    nb_pool *pool = NULL;
+    if (all->span->bytes >= WORTH_THREADS_BYTES) {
+        nb_cpu_probe(&cpu);
+        json_object_seed(0); // before there are threads
+        if (nb_pool_create(&pool, nb_min(cpu.n_cores, N_READERS_MAX), NULL) == NB_OK)
+            nb_pool_run(pool, nb_pool_size(pool), read_batches, all);
+        nb_pool_free(pool);
+    }
+    if (!pool) // small, or no threads to be had
+        read_batches(all, 0, 0);
 }
 
 nb_status nb_json_each_batch(const nb_json_span *span, const char *file, nb_json_batch_fn on_batch, void *user,
                              nb_error *error)
 {
-    nb_buffer document = {0};
-    nb_status status = each_batch(span, file, on_batch, user, &document, error);
-    nb_buffer_free(&document);
-    return status;
+    batches all = {.span = span,
+                   .file = file,
+                   .on_batch = on_batch,
+                   .user = user,
+                   .walk = {.text = span->text, .bytes = span->bytes},
+                   .taking = PTHREAD_MUTEX_INITIALIZER,
+                   .handing = PTHREAD_MUTEX_INITIALIZER,
+                   .handed = PTHREAD_COND_INITIALIZER,
+                   .error = error};
+    run_readers(&all);
+    pthread_cond_destroy(&all.handed);
+    pthread_mutex_destroy(&all.handing);
+    pthread_mutex_destroy(&all.taking);
+    return all.status;
 }

@@ -26,7 +26,8 @@ typedef struct nb_json_span {
 NB_MUST_USE nb_status nb_json_cut(const char *text, size_t bytes, const char *outer, nb_json_span *spans,
                                   size_t n_spans, nb_buffer *rest, nb_error *error);
 
-// Gets some members of the container: an object or array of its own, valid during the call.
+// Gets some members of the container: an object or array of its own, valid during the call. Calls come one after the
+// other in the order of the text, but from several threads when the container is large.
 typedef nb_status (*nb_json_batch_fn)(void *user, json_t *members, nb_error *error);
 
 // Parses all members in order, in batches. Errors: NB_ERR_INPUT, NB_ERR_SYSTEM, those of `on_batch`.

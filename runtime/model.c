@@ -88,6 +88,43 @@ nb_status nb_model_count(nb_model *model, const char *directory, bool resident, 
     return status;
 }
 
+enum { FAULT_BYTES = 16 << 20 };
+
+// Chunk after chunk of all shards; the embedding, of which a token reads one row, is left out.
+static void fault_in_chunk(void *context, uint32_t chunk, uint32_t worker)
+{
+    (void)worker;
+    const nb_model *model = context;
+    const nb_checkpoint *checkpoint = &model->storage->checkpoint;
+    const uint8_t *rows = model->embedding.data;
+    size_t rows_bytes =
+        (size_t)model->embedding.n_rows * model->embedding.n_cols * (model->embedding.format == NB_FORMAT_F32 ? 4 : 2);
+    for (size_t i = 0; i < checkpoint->n_shards; i++) {
+        const nb_map *map = &checkpoint->shards[i].map;
+        uint32_t n_chunks = (uint32_t)nb_div_ceil(map->bytes, FAULT_BYTES);
+        if (chunk < n_chunks) {
+            uint64_t begin = (uint64_t)chunk * FAULT_BYTES, end = nb_min(begin + FAULT_BYTES, map->bytes);
+            bool is_embedding = map->data + begin >= rows && map->data + end <= rows + rows_bytes;
+            if (!is_embedding || model->config.tied_head)
+                nb_map_fault_in(map, begin, end - begin);
+            return;
+        }
+        chunk -= n_chunks;
+    }
+}
+
+void nb_model_fault_in(const nb_model *model, nb_pool *pool)
+{
+    nb_memory memory;
+    nb_memory_probe(&memory);
+    const nb_checkpoint *checkpoint = &model->storage->checkpoint;
+    uint64_t n_chunks = 0;
+    for (size_t i = 0; i < checkpoint->n_shards; i++)
+        n_chunks += nb_div_ceil(checkpoint->shards[i].map.bytes, FAULT_BYTES);
+    if (!model->is_resident && model->weight_bytes < nb_memory_takeable(&memory) && n_chunks <= UINT32_MAX)
+        nb_pool_run(pool, (uint32_t)n_chunks, fault_in_chunk, (void *)(uintptr_t)model);
+}
+
 static nb_status load(nb_model *model, nb_model_progress_fn on_progress, void *progress_user, nb_error *error)
 {
     struct nb_model_storage *storage = model->storage;

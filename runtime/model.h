@@ -5,6 +5,7 @@
 #define NB_RUNTIME_MODEL_H
 
 #include "kernels/tensor.h"
+#include "platform/pool.h"
 #include "runtime/config.h"
 
 // Shapes in brackets; letters as in runtime/config.h. Float tables (norms, biases, shifts) are f32 copies in host
@@ -49,6 +50,10 @@ NB_MUST_USE nb_status nb_model_count(nb_model *model, const char *directory, boo
 NB_MUST_USE nb_status nb_model_count_shape(nb_model *model, const char *config_path, bool plain, nb_error *error);
 NB_MUST_USE nb_status nb_model_load(nb_model *model, nb_model_progress_fn on_progress, void *progress_user,
                                     nb_error *error);
+
+// Between the steps, a hint: enters the weights that every token reads, where they are mapped, into the page tables,
+// unless they hardly fit memory. A fault for each few pages would cost the first token several times as much.
+void nb_model_fault_in(const nb_model *model, nb_pool *pool);
 
 // Both steps. `resident`: one copy in memory, files closed; else weights stay in the read-only maps.
 // Errors: NB_ERR_INPUT naming tensor, expected and found; NB_ERR_FIT; NB_ERR_SYSTEM. Nothing is kept on failure.

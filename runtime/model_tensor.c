@@ -163,7 +163,7 @@ static nb_status read_shard(nb_binder *binder, const nb_bind_request *requests, 
 
 nb_status nb_bind_read(nb_binder *binder)
 {
-    for (size_t i = 0; i < binder->checkpoint->n_shards; i++)
+    for (size_t i = 0; i < binder->checkpoint->n_shards && binder->resident; i++)
         nb_map_rest(&binder->checkpoint->shards[i].map); // the tables are read; a page of the file may be 2 MB
     nb_bind_request *requests = (nb_bind_request *)(void *)binder->requests.data;
     size_t n = binder->requests.bytes / sizeof *requests;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ranges of a file arrive whole, wherever they begin and end, by direct and by buffered reads; failures are reported.
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -23,8 +25,22 @@ static uint8_t *make_file(const char *path)
     for (uint32_t i = 0; i < FILE_BYTES; i++)
         data[i] = (uint8_t)(i * 2654435761u >> 24);
     assert_int_equal(fwrite(data, 1, FILE_BYTES, file), FILE_BYTES);
+    assert_true(fflush(file) == 0 && fsync(fileno(file)) == 0);
     assert_int_equal(fclose(file), 0);
     return data;
+}
+
+// The page cache holds the file, or forgets it (not on a file system that lives there).
+static void set_cache(const char *path, bool is_warm)
+{
+    char block[4096];
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    if (!is_warm)
+        assert_int_equal(posix_fadvise(fileno(file), 0, 0, POSIX_FADV_DONTNEED), 0);
+    while (is_warm && fread(block, sizeof block, 1, file) == 1)
+        ;
+    fclose(file);
 }
 
 typedef struct seen {
@@ -72,21 +88,39 @@ static nb_status read_places(const char *path, const uint8_t *expected, nb_error
     return status;
 }
 
+static void read_in_every_way(const uint8_t *data, bool is_warm)
+{
+    set_cache("f", is_warm);
+    assert_int_equal(read_places("f", data, NULL), NB_OK);
+    set_cache("f", is_warm);
+    nb_faults_fail_with(NB_FAULT_OPEN, 3, EINVAL); // the map, the buffered one, then the direct one: none here
+    assert_int_equal(read_places("f", data, NULL), NB_OK);
+    assert_true(nb_faults_reset());
+    static const size_t shortest[] = {4096 * 3, 1000}; // such as direct reads can go on from, and others
+    for (size_t i = 0; i < NB_COUNT(shortest); i++) {
+        set_cache("f", is_warm);
+        nb_faults_shorten(shortest[i]);
+        assert_int_equal(read_places("f", data, NULL), NB_OK);
+    }
+    set_cache("f", is_warm);
+    nb_faults_fail_with(NB_FAULT_READ, 2, EINTR);
+    assert_int_equal(read_places("f", data, NULL), NB_OK);
+    (void)nb_faults_reset();
+    static const int refusals[] = {EAGAIN, EOPNOTSUPP, ENOSYS, EINVAL}; // of a read that would wait
+    for (size_t i = 0; i < NB_COUNT(refusals); i++) {
+        set_cache("f", is_warm);
+        nb_faults_fail_with(NB_FAULT_READ, 1, refusals[i]);
+        assert_int_equal(read_places("f", data, NULL), NB_OK);
+        assert_true(nb_faults_reset());
+    }
+}
+
 static void ranges_arrive_whole(void **state)
 {
     (void)state;
     uint8_t *data = make_file("f");
-    assert_int_equal(read_places("f", data, NULL), NB_OK);
-    nb_faults_fail_with(NB_FAULT_OPEN, 3, EINVAL); // the map, the buffered one, then the direct one: none here
-    assert_int_equal(read_places("f", data, NULL), NB_OK);
-    assert_true(nb_faults_reset());
-    nb_faults_shorten(4096 * 3); // short transfers
-    assert_int_equal(read_places("f", data, NULL), NB_OK);
-    nb_faults_shorten(1000); // and such that no direct read can go on from
-    assert_int_equal(read_places("f", data, NULL), NB_OK);
-    nb_faults_fail_with(NB_FAULT_READ, 2, EINTR);
-    assert_int_equal(read_places("f", data, NULL), NB_OK);
-    (void)nb_faults_reset();
+    read_in_every_way(data, false);
+    read_in_every_way(data, true);
     free(data);
 }
 

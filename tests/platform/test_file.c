@@ -128,13 +128,7 @@ static nb_status read_whole(const char *path, nb_error *error)
     return status;
 }
 
-static nb_status read_part(const char *path, nb_error *error)
-{
-    char part[2];
-    return nb_file_read_into(path, 0, part, sizeof part, error);
-}
-
-static nb_status (*const readers[])(const char *, nb_error *) = {read_by_map, read_whole, read_part};
+static nb_status (*const readers[])(const char *, nb_error *) = {read_by_map, read_whole};
 
 static void only_regular_files_are_read(void **state)
 {
@@ -190,8 +184,7 @@ static void every_failing_call_is_reported(void **state)
     put("f", "text", 4);
     int fd = lowest_free_fd();
     static const nb_fault kinds[] = {NB_FAULT_MALLOC, NB_FAULT_MMAP, NB_FAULT_OPEN, NB_FAULT_STAT, NB_FAULT_READ};
-    static const uint64_t n_expected[NB_COUNT(readers)][NB_COUNT(kinds)] = {
-        {0, 1, 1, 1, 0}, {1, 0, 1, 1, 1}, {0, 0, 1, 1, 1}};
+    static const uint64_t n_expected[NB_COUNT(readers)][NB_COUNT(kinds)] = {{0, 1, 1, 1, 0}, {1, 0, 1, 1, 1}};
     for (size_t j = 0; j < NB_COUNT(readers); j++)
         for (size_t k = 0; k < NB_COUNT(kinds); k++) {
             uint64_t n = 1;
@@ -240,7 +233,7 @@ static void whole_files_are_read(void **state)
 static void interrupted_and_short_reads_go_on(void **state)
 {
     (void)state;
-    char *data, part[6];
+    char *data;
     size_t bytes;
     put("f", "0123456789", 10);
     nb_faults_shorten(3);
@@ -249,41 +242,6 @@ static void interrupted_and_short_reads_go_on(void **state)
     assert_true(nb_faults_reset());
     assert_string_equal(data, "0123456789");
     free(data);
-    nb_faults_shorten(1);
-    nb_faults_fail_with(NB_FAULT_READ, 3, EINTR);
-    assert_int_equal(nb_file_read_into("f", 2, part, 6, NULL), NB_OK);
-    assert_true(nb_faults_reset());
-    assert_memory_equal(part, "234567", 6);
-}
-
-static void parts_are_read_within_the_file(void **state)
-{
-    (void)state;
-    char part[20];
-    nb_error error = {0};
-    put("f", "0123456789", 10);
-    assert_int_equal(nb_file_read_into("f", 0, part, 10, NULL), NB_OK);
-    assert_memory_equal(part, "0123456789", 10);
-    assert_int_equal(nb_file_read_into("f", 10, part, 0, NULL), NB_OK);
-    assert_int_equal(nb_file_read_into("f", 4, part, 7, &error), NB_ERR_INPUT);
-    assert_string_equal(error.text, "f is too short; expected at least 11 bytes, found 10");
-    assert_int_equal(nb_file_read_into("f", UINT64_MAX - 1, part, 5, NULL), NB_ERR_INPUT);
-    assert_int_equal(nb_file_read_into("f", 11, part, 0, NULL), NB_ERR_INPUT);
-}
-
-static void long_parts_are_read_in_steps(void **state)
-{
-    (void)state;
-    enum { BYTES = (33 << 20) + 123, BEGIN = 4099 }; // two full steps and a bit, none on a page boundary
-    uint8_t *made = malloc(BYTES), *read_back = malloc(BYTES);
-    assert_true(made && read_back);
-    for (uint32_t i = 0; i < BYTES; i++)
-        made[i] = (uint8_t)(i * 2654435761u >> 24);
-    put("f", made, BYTES);
-    assert_int_equal(nb_file_read_into("f", BEGIN, read_back, BYTES - BEGIN, NULL), NB_OK);
-    assert_memory_equal(read_back, made + BEGIN, BYTES - BEGIN);
-    free(made);
-    free(read_back);
 }
 
 static void heads_are_read_from_anything(void **state)
@@ -328,8 +286,6 @@ int main(void)
         IN_FOLDER(every_failing_call_is_reported),
         IN_FOLDER(whole_files_are_read),
         IN_FOLDER(interrupted_and_short_reads_go_on),
-        IN_FOLDER(parts_are_read_within_the_file),
-        IN_FOLDER(long_parts_are_read_in_steps),
         IN_FOLDER(heads_are_read_from_anything),
         IN_FOLDER(existence),
     };

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,6 +135,7 @@ INTERCEPTOR(FILE *, fopen, const char *, const char *);
 INTERCEPTOR(int, fstat, int, struct stat *);
 INTERCEPTOR(ssize_t, read, int, void *, size_t);
 INTERCEPTOR(ssize_t, pread, int, void *, size_t, off_t);
+INTERCEPTOR(ssize_t, preadv2, int, const struct iovec *, int, off_t, int);
 INTERCEPTOR(ssize_t, write, int, const void *, size_t);
 INTERCEPTOR(ssize_t, pwrite, int, const void *, size_t, off_t);
 INTERCEPTOR(int, pthread_create, pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -293,6 +295,15 @@ SEEN ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
         return -1;
     REAL_OR_INTERCEPTOR(pread);
     return real(fd, data, shortened(bytes), offset);
+}
+
+SEEN ssize_t preadv2(int fd, const struct iovec *parts, int n_parts, off_t offset, int flags)
+{
+    if (must_fail(NB_FAULT_READ))
+        return -1;
+    REAL_OR_INTERCEPTOR(preadv2);
+    struct iovec first = {parts->iov_base, shortened(parts->iov_len)};
+    return real(fd, n_parts == 1 ? &first : parts, n_parts, offset, flags);
 }
 
 SEEN ssize_t write(int fd, const void *data, size_t bytes)

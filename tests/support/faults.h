@@ -19,7 +19,7 @@ typedef enum nb_fault {
     NB_FAULT_MMAP,   // ENOMEM
     NB_FAULT_OPEN,   // open, openat, fopen: EMFILE
     NB_FAULT_STAT,   // fstat: EIO
-    NB_FAULT_READ,   // read, pread: EIO
+    NB_FAULT_READ,   // read, pread, preadv2: EIO
     NB_FAULT_WRITE,  // write, pwrite: ENOSPC
     NB_FAULT_FSYNC,  // EIO
     NB_FAULT_RENAME, // rename, renameat2: EIO
