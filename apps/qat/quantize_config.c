@@ -146,6 +146,7 @@ static bool is_wanted(const char *name)
         "generation_config.json",
         "chat_template.jinja",
         "chat_template.json",
+        "training.json",
         "LICENSE*",
         "NOTICE*",
         "README*",

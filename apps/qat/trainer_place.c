@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apps/qat/trainer.h"
+#include "platform/path.h"
+
+static nb_status name_files(nb_train_place *place, const char *out, nb_error *error)
+{
+    size_t bytes = strlen(out);
+    while (bytes > 1 && out[bytes - 1] == '/')
+        bytes--;
+    if (bytes == 0 || bytes + 32 > sizeof place->path)
+        return nb_path_error("write", out, bytes ? ENAMETOOLONG : ENOENT, error);
+    snprintf(place->path, sizeof place->path, "%.*s.training", (int)bytes, out);
+    snprintf(place->traces, sizeof place->traces, "%.*s.training/traces", (int)bytes, out);
+    snprintf(place->state, sizeof place->state, "%.*s.training/state", (int)bytes, out);
+    return NB_OK;
+}
+
+// What killed runs left of files that they were writing.
+static void remove_leftovers(const nb_train_place *place)
+{
+    DIR *directory = opendir(place->path);
+    if (!directory)
+        return;
+    for (struct dirent *entry; (entry = readdir(directory));)
+        if (strncmp(entry->d_name, "state.tmp-", 10) == 0 || strncmp(entry->d_name, "traces.tmp-", 11) == 0)
+            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+}
+
+nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *error)
+{
+    struct stat here, there;
+    NB_TRY(name_files(place, out, error));
+    if (mkdir(place->path, 0777) != 0 && errno != EEXIST)
+        return nb_path_error("write", place->path, errno, error);
+    place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (place->fd < 0)
+        return nb_path_error("write", place->path, errno, error);
+    // The folder may have been removed between open and lock by a process that finished just now.
+    if (flock(place->fd, LOCK_EX | LOCK_NB) != 0 || fstat(place->fd, &here) != 0 || stat(place->path, &there) != 0 ||
+        here.st_ino != there.st_ino || here.st_dev != there.st_dev) {
+        close(place->fd);
+        return nb_error_set(error, NB_ERR_INPUT,
+                            "cannot train in %s%s; another process does; try again when it is done",
+                            nb_path_dots(place->path), nb_path_tail(place->path));
+    }
+    place->is_open = true;
+    remove_leftovers(place);
+    return NB_OK;
+}
+
+void nb_train_place_clear(nb_train_place *place)
+{
+    if (!place->is_open)
+        return;
+    (void)unlink(place->state);
+    (void)unlink(place->traces);
+}
+
+void nb_train_place_close(nb_train_place *place)
+{
+    if (!place->is_open)
+        return;
+    (void)rmdir(place->path); // stays while something is in it
+    close(place->fd);
+    place->is_open = false;
+}
