@@ -6,7 +6,7 @@
 // second one by s_a, with the one rounding of the canonical fma(sum, s_w * s_a, .): six instructions for 256 products.
 // All sums are kept divided by 256, which changes no rounding (nothing comes near the denormals) and saves a
 // multiplication a step; put_sixteen() gives it back.
-#include "kernels/cpu/avx512.h"
+#include "kernels/cpu/linear_nvfp4_tile_avx512.h"
 #include "kernels/nvfp4.h"
 
 enum {
@@ -14,27 +14,17 @@ enum {
     STEP_BLOCKS = NB_ACT_STEP / NB_NVFP4_BLOCK,
     STREAMS = 4,        // one token: places in memory read at the same time, and ...
     AHEAD_BYTES = 1024, // ... codes fetched ahead in each
-    PAIR = 2,           // many tokens: rows and ...
-    TILE_TOKENS = 6,    // ... tokens whose sums are in registers
-    PANEL_STEPS = 8,    // ... and steps at a time: their activations and sums fit the first-level cache
-    PREFETCH_ROWS = 3,  // rows that decoding fetches ahead
-    PUT_ROWS = 16,      // rows whose sums are finished together
-    SHORT_ROWS = 128,   // rows decoded at a time where PANEL_STEPS are all there are, for every token, and ...
-    SHORT_STEPS = 768,  // ... at most so many steps of them
-    LONG_ROWS = 64,     // rows decoded at a time else, so many steps of them, and ...
-    LONG_TOKENS = 96,   // ... the tokens whose sums wait in the second-level cache for the steps to come
+    PANEL_STEPS = 8,    // many tokens: steps at a time, whose activations and sums fit the first-level cache,
+    PUT_ROWS = 16,      // rows whose sums are finished together,
+    BLOCK_ROWS = 128,   // rows decoded at a time, ...
+    BLOCK_STEPS = 1152, // ... and at most so many steps of them, for the second-level cache
+    FETCH_BYTES = 2048, // codes that decoding fetches ahead
+    PACKED_ROWS = 64,   // few tokens: rows at a time
 };
 
 typedef struct row_codes {
     const uint8_t *codes, *scales; // of the step to come
 } row_codes;
-
-// 16 blocks of one weight row: 2 * e2m1 + 12 in the order of nb_act.codes, block scales / 256, and what takes the 1.5 *
-// 2^23 off their products.
-typedef struct decoded {
-    __m512i groups[4];
-    __m512 scales, zeros;
-} decoded;
 
 static row_codes row_at(const nb_linear_chunk *chunk, uint32_t row, uint32_t step)
 {
@@ -42,6 +32,26 @@ static row_codes row_at(const nb_linear_chunk *chunk, uint32_t row, uint32_t ste
     size_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, at = (row < last ? row : last) * n_blocks;
     at += (size_t)step * STEP_BLOCKS;
     return (row_codes){chunk->weight->data + at * (NB_NVFP4_BLOCK / 2), chunk->weight->scales + at};
+}
+
+// Codes and scales of 16 blocks.
+NB_INLINE decoded decode(__m512i first, __m512i second, __m128i scales)
+{
+    const __m512i low_dwords = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i high_dwords = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i low = _mm512_permutex2var_epi32(first, low_dwords, second);   // columns 0..7 of every block
+    __m512i high = _mm512_permutex2var_epi32(first, high_dwords, second); // columns 8..15
+    decoded d;
+    d.groups[0] = _mm512_shuffle_epi8(table, _mm512_and_si512(low, nibble));
+    d.groups[1] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(low, 4), nibble));
+    d.groups[2] = _mm512_shuffle_epi8(table, _mm512_and_si512(high, nibble));
+    d.groups[3] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(high, 4), nibble));
+    d.scales = nb_avx512_e4m3_over_256(scales);
+    d.zeros = _mm512_mul_ps(d.scales, _mm512_set1_ps(-NB_ACT_ZERO_F32));
+    return d;
 }
 
 // n_blocks: how many the row still has; what lies behind them is not read and decodes to scales of 0.
@@ -59,21 +69,7 @@ NB_INLINE decoded decode_step(row_codes row, uint32_t n_blocks)
         second = _mm512_maskz_loadu_epi64((__mmask8)nb_avx512_first(n_blocks - n_first), row.codes + 64);
         scales = _mm_maskz_loadu_epi8(nb_avx512_first(n_blocks), row.scales);
     }
-    const __m512i low_dwords = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const __m512i high_dwords = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    const __m512i table =
-        _mm512_broadcast_i32x4(_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
-    const __m512i nibble = _mm512_set1_epi8(15);
-    __m512i low = _mm512_permutex2var_epi32(first, low_dwords, second);   // columns 0..7 of every block
-    __m512i high = _mm512_permutex2var_epi32(first, high_dwords, second); // columns 8..15
-    decoded d;
-    d.groups[0] = _mm512_shuffle_epi8(table, _mm512_and_si512(low, nibble));
-    d.groups[1] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(low, 4), nibble));
-    d.groups[2] = _mm512_shuffle_epi8(table, _mm512_and_si512(high, nibble));
-    d.groups[3] = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(high, 4), nibble));
-    d.scales = nb_avx512_e4m3_over_256(scales);
-    d.zeros = _mm512_mul_ps(d.scales, _mm512_set1_ps(-NB_ACT_ZERO_F32));
-    return d;
+    return decode(first, second, scales);
 }
 
 static const nb_act_step *act_at(const nb_act *act, uint32_t t, uint32_t step)
@@ -160,23 +156,37 @@ static void one_token(const nb_linear_chunk *chunk)
 // ---- many tokens ----------------------------------------------------------------------------------------------------
 
 typedef struct panel {
-    decoded rows[SHORT_STEPS / PAIR][PAIR]; // of every pair the steps in use, one after another
-    __m512 sums[LONG_TOKENS / TILE_TOKENS][LONG_ROWS / PAIR][TILE_TOKENS][PAIR];
+    decoded rows[BLOCK_STEPS]; // of every pair [step][row], then half a step of both where a row ends so
+    __m512 sums[BLOCK_ROWS / PAIR][TILE_TOKENS * PAIR];
 } panel;
 
-// Where a tile gets its weights: decoded before, or (few tokens, where that would not pay) packed.
-typedef struct tile_rows {
-    const decoded (*steps)[PAIR];
-    row_codes packed[PAIR];
-    uint32_t n_blocks; // packed: from here to the end of the row
-    size_t next_rows;  // packed: bytes from here to the next tile's rows, for a prefetch
-} tile_rows;
+// Rows and tokens, n_steps of them from `step` on. `skip`: tokens that a tile before has given already.
+typedef struct block {
+    uint32_t row, n_rows, t, n_tokens, skip, step, n_steps;
+    uint32_t n_whole; // steps of a row, one that is padded counting as whole
+    bool has_half;    // ... but for the last, of at most 8 blocks
+} block;
 
-NB_INLINE decoded tile_weights(tile_rows *rows, int i, uint32_t s, const bool is_packed)
+// gcc would have both rows load what they share, and the two load ports are the next limit.
+#define IN_REGISTER(x) __asm__("" : "+v"(x))
+
+NB_INLINE __m512 fold(__m512 row0, __m512 row1)
 {
-    if (!is_packed)
-        return rows->steps[s][i];
-    row_codes *row = &rows->packed[i];
+    __m512d a = _mm512_castps_pd(row0), b = _mm512_castps_pd(row1);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_insertf64x4(a, _mm512_castpd512_pd256(b), 1)),
+                         _mm512_castpd_ps(_mm512_shuffle_f64x2(a, b, 0xee)));
+}
+
+// Where few tokens get their weights: decoded in registers.
+typedef struct packed_rows {
+    row_codes rows[PAIR];
+    uint32_t n_blocks; // from here to the end of the row
+    size_t next_rows;  // bytes from here to the next tile's rows, for a prefetch
+} packed_rows;
+
+NB_INLINE decoded decode_next(packed_rows *rows, int i, uint32_t s)
+{
+    row_codes *row = &rows->rows[i];
     _mm_prefetch((const char *)row->codes + rows->next_rows, _MM_HINT_T0);
     _mm_prefetch((const char *)row->codes + rows->next_rows + 64, _MM_HINT_T0);
     decoded w = decode_step(*row, rows->n_blocks - s * STEP_BLOCKS);
@@ -185,27 +195,18 @@ NB_INLINE decoded tile_weights(tile_rows *rows, int i, uint32_t s, const bool is
     return w;
 }
 
-// gcc would have both rows load what they share, and the two load ports are the next limit.
-#define IN_REGISTER(x) __asm__("" : "+v"(x))
-
-// The activations of a tile: those of token j begin `stride` steps behind those of token j - 1.
-typedef struct tile_acts {
-    const nb_act_step *first;
-    size_t stride;
-} tile_acts;
-
-// PAIR rows times n tokens over n_steps, beginning with the waiting sums or at 0.
-NB_INLINE void tile(tile_rows rows, tile_acts acts, uint32_t n_steps, bool is_first, __m512 (*sums_at)[PAIR],
-                    const int n, const bool is_packed)
+// PAIR rows times n tokens over n_steps: as full_tile.
+NB_INLINE void packed_tile(packed_rows rows, tile_acts acts, uint32_t n_steps, bool is_first, __m512 *sums_at,
+                           bool ends, const int n)
 {
-    __m512 sums[PAIR][TILE_TOKENS];
+    __m512 sums[TILE_TOKENS][PAIR];
 #pragma GCC unroll 6
     for (int j = 0; j < n; j++) {
-        sums[0][j] = is_first ? _mm512_setzero_ps() : sums_at[j][0];
-        sums[1][j] = is_first ? _mm512_setzero_ps() : sums_at[j][1];
+        sums[j][0] = is_first ? _mm512_setzero_ps() : sums_at[j * PAIR];
+        sums[j][1] = is_first ? _mm512_setzero_ps() : sums_at[j * PAIR + 1];
     }
     for (uint32_t s = 0; s < n_steps; s++) {
-        decoded w0 = tile_weights(&rows, 0, s, is_packed), w1 = tile_weights(&rows, 1, s, is_packed);
+        decoded w0 = decode_next(&rows, 0, s), w1 = decode_next(&rows, 1, s);
 #pragma GCC unroll 6
         for (int j = 0; j < n; j++) {
             const nb_act_step *a = acts.first + (size_t)j * acts.stride + s;
@@ -221,105 +222,71 @@ NB_INLINE void tile(tile_rows rows, tile_acts acts, uint32_t n_steps, bool is_fi
             }
             __m512 scales = _mm512_load_ps(a->scales);
             IN_REGISTER(scales);
-            sums[0][j] = add_dot(dot0, &w0, scales, sums[0][j]);
-            sums[1][j] = add_dot(dot1, &w1, scales, sums[1][j]);
+            sums[j][0] = add_dot(dot0, &w0, scales, sums[j][0]);
+            sums[j][1] = add_dot(dot1, &w1, scales, sums[j][1]);
         }
     }
 #pragma GCC unroll 6
-    for (int j = 0; j < n; j++) {
-        sums_at[j][0] = sums[0][j];
-        sums_at[j][1] = sums[1][j];
-    }
+    for (int j = 0; j < n; j++)
+        if (ends) {
+            sums_at[j] = fold(sums[j][0], sums[j][1]);
+        } else {
+            sums_at[j * PAIR] = sums[j][0];
+            sums_at[j * PAIR + 1] = sums[j][1];
+        }
 }
 
-// The same for a whole tile of decoded rows, in assembly for the sake of its order: all tokens take one group before
-// any takes the next, so that no instruction waits for the one before it. Compilers go token by token, and chains of
-// dependent instructions fill the scheduler. zmm0..11 are the sums and 12..23 the dots of rows 0 and 1 of each token in
-// turn, 24..27 of the rows, 28 of the activations.
-#define BEGIN_DOTS(ignored, at, sum0, sum1, dot0, dot1)                                                                \
-    " vmovdqa64 256" at ", %%zmm" #dot0 "\n vmovdqa64 %%zmm" #dot0 ", %%zmm" #dot1 "\n"
-#define ADD_DOTS(group, at, sum0, sum1, dot0, dot1)                                                                    \
-    " vmovdqa64 " group at ", %%zmm28\n"                                                                               \
-    " vpdpbusd %%zmm28, %%zmm24, %%zmm" #dot0 "\n vpdpbusd %%zmm28, %%zmm25, %%zmm" #dot1 "\n"
-#define SCALE_DOTS(ignored, at, sum0, sum1, dot0, dot1)                                                                \
-    " vfmadd213ps %%zmm26, %%zmm24, %%zmm" #dot0 "\n vfmadd213ps %%zmm27, %%zmm25, %%zmm" #dot1 "\n"
-#define ADD_SUMS(ignored, at, sum0, sum1, dot0, dot1)                                                                  \
-    " vmovaps 320" at ", %%zmm28\n"                                                                                    \
-    " vfmadd231ps %%zmm28, %%zmm" #dot0 ", %%zmm" #sum0 "\n vfmadd231ps %%zmm28, %%zmm" #dot1 ", %%zmm" #sum1 "\n"
-#define EACH_TOKEN(do_this, x)                                                                                         \
-    do_this(x, "(%[near])", 0, 1, 12, 13) do_this(x, "(%[near],%[stride])", 2, 3, 14, 15)                              \
-        do_this(x, "(%[near],%[stride],2)", 4, 5, 16, 17) do_this(x, "(%[far])", 6, 7, 18, 19)                         \
-            do_this(x, "(%[far],%[stride])", 8, 9, 20, 21) do_this(x, "(%[far],%[stride],2)", 10, 11, 22, 23)
-#define ROWS(offset0, offset1, to0, to1)                                                                               \
-    " vmovdqa64 " offset0 "(%[rows]), %%zmm" #to0 "\n vmovdqa64 " offset1 "(%[rows]), %%zmm" #to1 "\n"
-#define GROUP(offset0, offset1) ROWS(offset0, offset1, 24, 25) EACH_TOKEN(ADD_DOTS, offset0)
-#define SUMS_FROM(at, i, j)     " vmovaps " at "(%[from]), %%zmm" #i "\n vmovaps 64+" at "(%[from]), %%zmm" #j "\n"
-#define SUMS_TO(at, i, j)       " vmovaps %%zmm" #i ", " at "(%[to])\n vmovaps %%zmm" #j ", 64+" at "(%[to])\n"
-#define EACH_SUM(do_this)                                                                                              \
-    do_this("0", 0, 1) do_this("128", 2, 3) do_this("256", 4, 5) do_this("384", 6, 7) do_this("512", 8, 9)             \
-        do_this("640", 10, 11)
-
-static void full_tile(const decoded (*rows)[PAIR], tile_acts acts, uint32_t n_steps, const __m512 (*from)[PAIR],
-                      __m512 (*to)[PAIR])
+// The same with the number of tokens known when compiled.
+static void packed_tile_of(uint32_t n, packed_rows rows, tile_acts a, uint32_t n_steps, bool is_first, __m512 *sums,
+                           bool ends)
 {
-    _Static_assert(sizeof *rows == 768 && offsetof(decoded, scales) == 256 && offsetof(decoded, zeros) == 320, "rows");
-    _Static_assert(sizeof *acts.first == 384 && offsetof(nb_act_step, offsets) == 256 &&
-                       offsetof(nb_act_step, scales) == 320,
-                   "activations");
-    const nb_act_step *near = acts.first, *far = acts.first + 3 * acts.stride;
-    __asm__ volatile(
-        EACH_SUM(SUMS_FROM) " .p2align 5\n1:\n" EACH_TOKEN(BEGIN_DOTS, "") GROUP("0", "384") GROUP("64", "448") GROUP(
-            "128", "512") GROUP("192", "576") ROWS("256", "640", 24, 25) ROWS("320", "704", 26, 27)
-            EACH_TOKEN(SCALE_DOTS, "") EACH_TOKEN(
-                ADD_SUMS,
-                "") " add $768, %[rows]\n add $384, %[near]\n add $384, %[far]\n dec %[n]\n jnz 1b\n" EACH_SUM(SUMS_TO)
-        : [rows] "+r"(rows), [near] "+r"(near), [far] "+r"(far), [n] "+r"(n_steps)
-        : [stride] "r"(acts.stride * sizeof *acts.first), [from] "r"(from), [to] "r"(to)
-        : "cc", "memory", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10",
-          "zmm11", "zmm12", "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22",
-          "zmm23", "zmm24", "zmm25", "zmm26", "zmm27", "zmm28");
-}
-
-// A tile with the number of its tokens, at most TILE_TOKENS, known when compiled.
-NB_INLINE void tile_of(uint32_t n, const tile_rows *rows, tile_acts a, uint32_t n_steps, bool is_first,
-                       __m512 (*sums)[PAIR], const bool is_packed)
-{
-    static const __m512 zeros[TILE_TOKENS][PAIR];
     switch (n) {
     case 1:
-        tile(*rows, a, n_steps, is_first, sums, 1, is_packed);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, 1);
         break;
     case 2:
-        tile(*rows, a, n_steps, is_first, sums, 2, is_packed);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, 2);
         break;
     case 3:
-        tile(*rows, a, n_steps, is_first, sums, 3, is_packed);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, 3);
         break;
     case 4:
-        tile(*rows, a, n_steps, is_first, sums, 4, is_packed);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, 4);
         break;
     case 5:
-        tile(*rows, a, n_steps, is_first, sums, 5, is_packed);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, 5);
         break;
     default:
-        if (is_packed)
-            tile(*rows, a, n_steps, is_first, sums, TILE_TOKENS, true);
-        else
-            full_tile(rows->steps, a, n_steps, is_first ? zeros : (const __m512(*)[PAIR])sums, sums);
+        packed_tile(rows, a, n_steps, is_first, sums, ends, TILE_TOKENS);
     }
 }
 
-// The end of up to 16 products of one token: as nb_linear_put.
-static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m512 (*sums)[TILE_TOKENS][PAIR],
+// The rest of the tree, of 8 pairs of rows at once: x[i] of pair i, 8 lanes of either row.
+NB_INLINE __m512 sixteen_sums(__m512 *x)
+{
+    const __m512i in_order = _mm512_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7, 8, 12, 10, 14, 9, 13, 11, 15);
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x[i], x[i + 4], 0x88), _mm512_shuffle_f32x4(x[i], x[i + 4], 0xdd));
+    for (int i = 0; i < 2; i++) {
+        __m512d first = _mm512_castps_pd(x[i]), second = _mm512_castps_pd(x[i + 2]);
+        x[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)),
+                             _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)));
+    }
+    return _mm512_permutexvar_ps(
+        in_order, _mm512_add_ps(_mm512_shuffle_ps(x[0], x[1], 0x88), _mm512_shuffle_ps(x[0], x[1], 0xdd)));
+}
+
+// The end of up to 16 products of token t, the j-th of its tile: as nb_linear_put.
+static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, __m512 (*sums)[TILE_TOKENS * PAIR],
                         uint32_t j)
 {
-    uint32_t n = (uint32_t)nb_min(16, chunk->row_end - row);
+    uint32_t n = (uint32_t)nb_min(PUT_ROWS, chunk->row_end - row);
     __mmask16 rows = nb_avx512_first(n);
-    __m512 x[16];
-    for (uint32_t i = 0; i < 16; i++)
-        x[NB_AVX512_SUM_SLOTS[i]] = i < n ? sums[i / PAIR][j][i % PAIR] : _mm512_setzero_ps();
+    __m512 x[PUT_ROWS / PAIR];
+    for (uint32_t i = 0; i < PUT_ROWS / PAIR; i++)
+        x[i] = sums[i][j]; // of pairs behind the last row anything: not stored
     __m512 scale = _mm512_set1_ps(chunk->weight->global_scale * chunk->act->globals[t]);
-    __m512 y = _mm512_mul_ps(_mm512_mul_ps(nb_avx512_sixteen_lane_sums(x), _mm512_set1_ps(64.0f)), scale);
+    __m512 y = _mm512_mul_ps(_mm512_mul_ps(sixteen_sums(x), _mm512_set1_ps(64.0f)), scale);
     float *at = chunk->y + t * chunk->y_stride + row;
     if (chunk->weight->bias)
         y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(rows, chunk->weight->bias + row));
@@ -328,106 +295,117 @@ static void put_sixteen(const nb_linear_chunk *chunk, uint32_t row, uint32_t t, 
     _mm512_mask_storeu_ps(at, rows, y);
 }
 
-// A part of the product: n_rows rows from `row` on, n_tokens from t on, n_steps from `step` on.
-typedef struct part {
-    uint32_t row, n_rows, t, n_tokens, step, n_steps;
-} part;
-
-static void decode_rows(panel *p, const nb_linear_chunk *chunk, const part *x)
+// A pair's rows, `to` as panel.rows.
+static void decode_pair(const nb_linear_chunk *chunk, const block *x, uint32_t row, decoded *to)
 {
-    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK - x->step * STEP_BLOCKS;
-    size_t next_rows = (size_t)PREFETCH_ROWS * (chunk->weight->n_cols / 2);
-    for (uint32_t r = 0; r < x->n_rows; r++) {
-        row_codes row = row_at(chunk, x->row + r, x->step);
-        decoded(*to)[PAIR] = p->rows + r / PAIR * x->n_steps;
-        for (uint32_t s = 0; s < x->n_steps; s++) {
-            _mm_prefetch((const char *)row.codes + next_rows, _MM_HINT_T0);
-            _mm_prefetch((const char *)row.codes + next_rows + 64, _MM_HINT_T0);
-            _mm_prefetch((const char *)row.scales + next_rows / 8, _MM_HINT_T0);
-            to[s][r % PAIR] = decode_step(row, n_blocks - s * STEP_BLOCKS);
-            row.codes += STEP_CODE_BYTES;
-            row.scales += STEP_BLOCKS;
+    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK;
+    row_codes rows[PAIR] = {row_at(chunk, row, 0), row_at(chunk, row + 1, 0)};
+    for (uint32_t r = 0; r < PAIR; r++)
+        for (uint32_t s = 0; s < x->n_whole; s++) {
+            _mm_prefetch((const char *)rows[r].codes + FETCH_BYTES, _MM_HINT_T0);
+            _mm_prefetch((const char *)rows[r].codes + FETCH_BYTES + 64, _MM_HINT_T0);
+            _mm_prefetch((const char *)rows[r].scales + FETCH_BYTES / 8, _MM_HINT_T0);
+            to[s * PAIR + r] = decode_step(rows[r], n_blocks - s * STEP_BLOCKS);
+            rows[r].codes += STEP_CODE_BYTES;
+            rows[r].scales += STEP_BLOCKS;
+        }
+    if (!x->has_half)
+        return;
+    __mmask16 rest = nb_avx512_first(n_blocks % STEP_BLOCKS);
+    __m128i scales =
+        _mm_unpacklo_epi64(_mm_maskz_loadu_epi8(rest, rows[0].scales), _mm_maskz_loadu_epi8(rest, rows[1].scales));
+    to[x->n_whole * PAIR] = decode(_mm512_maskz_loadu_epi64((__mmask8)rest, rows[0].codes),
+                                   _mm512_maskz_loadu_epi64((__mmask8)rest, rows[1].codes), scales);
+}
+
+// The i-th of n parts of the activations that follow: the tile's next steps, or the next tile's first.
+NB_INLINE void fetch_next(const nb_act *act, const block *x, uint32_t i, uint32_t n)
+{
+    bool is_last = x->step + x->n_steps == x->n_whole;
+    uint32_t t = is_last ? x->t + TILE_TOKENS : x->t, step = is_last ? 0 : x->step + x->n_steps;
+    for (; i < TILE_TOKENS * x->n_steps; i += n) {
+        if (t + i % TILE_TOKENS >= act->n_rows || step + i / TILE_TOKENS >= nb_act_steps(act->n_cols))
+            continue;
+        const char *line = (const char *)act_at(act, t + i % TILE_TOKENS, step + i / TILE_TOKENS);
+        for (uint32_t at = 0; at < sizeof(nb_act_step); at += 64)
+            _mm_prefetch(line + at, _MM_HINT_T1);
+    }
+}
+
+// All rows of the block, its tokens and steps.
+NB_INLINE void all_rows(panel *p, const nb_linear_chunk *chunk, const block *x, const bool is_packed)
+{
+    static const __m512 zeros[TILE_TOKENS * PAIR];
+    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_pairs = (uint32_t)nb_div_ceil(x->n_rows, PAIR);
+    bool is_first = x->step == 0, is_last = x->step + x->n_steps == x->n_whole;
+    tile_acts acts = {act_at(chunk->act, x->t, x->step), nb_act_steps(chunk->act->n_cols)};
+    tile_end end = !is_last ? TILE_WAITS : x->has_half ? TILE_ENDS_IN_HALF : TILE_ENDS;
+    for (uint32_t i = 0; i < n_pairs; i++) {
+        uint32_t row = x->row + i * PAIR;
+        __m512 *sums = p->sums[is_first && is_last ? i % (PUT_ROWS / PAIR) : i]; // those that do not wait stay warm
+        if (is_packed) {
+            packed_rows rows = {{row_at(chunk, row, x->step), row_at(chunk, row + 1, x->step)},
+                                n_blocks - x->step * STEP_BLOCKS,
+                                (size_t)PAIR * n_blocks * (NB_NVFP4_BLOCK / 2)};
+            packed_tile_of(x->n_tokens, rows, acts, x->n_steps, is_first, sums, is_last);
+        } else {
+            const decoded *rows = p->rows + i * (x->n_whole * PAIR + x->has_half) + x->step * PAIR;
+            fetch_next(chunk->act, x, i, n_pairs);
+            full_tile(rows, acts, x->n_steps, is_first ? zeros : sums, sums, end);
+        }
+        if (is_last && ((i + 1) % (PUT_ROWS / PAIR) == 0 || i + 1 == n_pairs)) {
+            uint32_t back = i % (PUT_ROWS / PAIR);
+            for (uint32_t j = x->skip; j < x->n_tokens; j++)
+                put_sixteen(chunk, row - back * PAIR, x->t + j,
+                            (__m512(*)[TILE_TOKENS * PAIR])(sums - back * TILE_TOKENS * PAIR), j);
         }
     }
 }
 
-// The activations of the tile from token t on: a few of their lines into the second-level cache, by the n-th of calls.
-NB_INLINE void fetch_ahead(const nb_act *act, const part *x, uint32_t t, uint32_t n)
+// The block's rows times all tokens. A last tile that is not full reaches back to tokens done before.
+static void rows_product(panel *p, const nb_linear_chunk *chunk, block x, bool is_packed)
 {
-    for (uint32_t i = 0; i < 2; i++) {
-        uint32_t j = t + (2 * n + i) % TILE_TOKENS, s = (2 * n + i) / TILE_TOKENS;
-        if (j >= act->n_rows || s >= x->n_steps)
-            return;
-        const nb_act_step *a = act_at(act, j, x->step + s);
-        for (int group = 0; group < 4; group++)
-            _mm_prefetch((const char *)a->codes + group * 64, _MM_HINT_T1);
-        _mm_prefetch((const char *)a->offsets, _MM_HINT_T1);
-        _mm_prefetch((const char *)a->scales, _MM_HINT_T1);
+    uint32_t n_panels = (uint32_t)nb_div_ceil(x.n_whole, PANEL_STEPS), n_all = chunk->act->n_rows;
+    uint32_t panel_steps = (uint32_t)nb_div_ceil(x.n_whole, n_panels);
+    if (!is_packed)
+        for (uint32_t i = 0; i * PAIR < x.n_rows; i++)
+            decode_pair(chunk, &x, x.row + i * PAIR, p->rows + i * (x.n_whole * PAIR + x.has_half));
+    for (uint32_t t = 0; t < n_all; t += TILE_TOKENS) {
+        x.n_tokens = (uint32_t)nb_min(TILE_TOKENS, is_packed ? n_all - t : TILE_TOKENS);
+        x.t = (uint32_t)nb_min(t, n_all - x.n_tokens);
+        x.skip = t - x.t;
+        for (x.step = 0; x.step < x.n_whole; x.step += x.n_steps) {
+            x.n_steps = (uint32_t)nb_min(panel_steps, x.n_whole - x.step);
+            if (is_packed)
+                all_rows(p, chunk, &x, true);
+            else
+                all_rows(p, chunk, &x, false);
+        }
     }
 }
 
-// One tile's tokens, from t on, times all rows of x.
-NB_INLINE void all_rows(panel *p, const nb_linear_chunk *chunk, const part *x, uint32_t t, const bool is_packed)
+static void many_tokens(const nb_linear_chunk *chunk)
 {
-    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, n_all = nb_act_steps(chunk->weight->n_cols);
-    uint32_t n = (uint32_t)nb_min(TILE_TOKENS, x->t + x->n_tokens - t);
-    bool is_last = x->step + x->n_steps == n_all, is_short = x->n_steps == n_all;
-    tile_acts acts = {act_at(chunk->act, t, x->step), nb_act_steps(chunk->act->n_cols)};
-    for (uint32_t r = 0; r < x->n_rows; r += PAIR) {
-        // Sums that do not wait stay where they are warm.
-        __m512(*sums)[TILE_TOKENS][PAIR] =
-            is_short ? p->sums[0] + r % PUT_ROWS / PAIR : p->sums[(t - x->t) / TILE_TOKENS] + r / PAIR;
-        tile_rows rows = {.steps = p->rows + r / PAIR * x->n_steps};
-        if (is_packed)
-            rows = (tile_rows){.packed = {row_at(chunk, x->row + r, x->step), row_at(chunk, x->row + r + 1, x->step)},
-                               .n_blocks = n_blocks - x->step * STEP_BLOCKS,
-                               .next_rows = (size_t)PAIR * n_blocks * (NB_NVFP4_BLOCK / 2)};
-        else if (!is_short)
-            fetch_ahead(chunk->act, x, t + TILE_TOKENS, r / PAIR);
-        tile_of(n, &rows, acts, x->n_steps, x->step == 0, *sums, is_packed);
-        if (is_last && ((r + PAIR) % PUT_ROWS == 0 || r + PAIR >= x->n_rows))
-            for (uint32_t j = 0, first = r / PUT_ROWS * PUT_ROWS; j < n; j++)
-                put_sixteen(chunk, x->row + first, t + j, sums - (r - first) / PAIR, j);
-    }
-}
-
-static void packed_product(panel *p, const nb_linear_chunk *chunk, const part *x)
-{
-    all_rows(p, chunk, x, x->t, true);
-}
-
-static void decoded_product(panel *p, const nb_linear_chunk *chunk, const part *x)
-{
-    decode_rows(p, chunk, x);
-    for (uint32_t t = x->t; t < x->t + x->n_tokens; t += TILE_TOKENS)
-        all_rows(p, chunk, x, t, false);
-}
-
-static void panel_product(panel *p, const nb_linear_chunk *chunk, part x)
-{
-    uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
-    x.n_rows = (uint32_t)nb_min(x.n_rows, nb_align_up(chunk->row_end - x.row, PAIR));
-    x.n_tokens = (uint32_t)nb_min(x.n_tokens, chunk->act->n_rows - x.t);
-    for (x.step = 0; x.step < n_steps; x.step += PANEL_STEPS) {
-        x.n_steps = (uint32_t)nb_min(PANEL_STEPS, n_steps - x.step);
-        (x.n_tokens <= TILE_TOKENS ? packed_product : decoded_product)(p, chunk, &x);
-    }
+    panel p;
+    uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, rest = n_blocks % STEP_BLOCKS;
+    uint32_t n_steps = nb_act_steps(chunk->weight->n_cols), n_rows = PACKED_ROWS;
+    bool is_packed = chunk->act->n_rows <= TILE_TOKENS || n_steps > BLOCK_STEPS / PUT_ROWS;
+    bool has_half = !is_packed && n_steps > 1 && rest > 0 && rest <= STEP_BLOCKS / 2;
+    if (!is_packed)
+        n_rows = (uint32_t)nb_min(BLOCK_ROWS, BLOCK_STEPS / n_steps / PUT_ROWS * PUT_ROWS);
+    for (uint32_t row = chunk->row_begin; row < chunk->row_end; row += n_rows)
+        rows_product(&p, chunk,
+                     (block){.row = row,
+                             .n_rows = (uint32_t)nb_min(n_rows, chunk->row_end - row),
+                             .n_whole = n_steps - has_half,
+                             .has_half = has_half},
+                     is_packed);
 }
 
 void nb_linear_nvfp4_avx512(const nb_linear_chunk *chunk)
 {
-    if (chunk->act->n_rows == 1) {
+    if (chunk->act->n_rows == 1)
         one_token(chunk);
-        return;
-    }
-    panel p;
-    uint32_t n_steps = nb_act_steps(chunk->weight->n_cols);
-    part x = {.n_rows = LONG_ROWS, .n_tokens = LONG_TOKENS};
-    if (n_steps <= PANEL_STEPS) {
-        x.n_rows = (uint32_t)nb_min(SHORT_ROWS, SHORT_STEPS / n_steps / PUT_ROWS * PUT_ROWS);
-        x.n_tokens = chunk->act->n_rows;
-    }
-    for (x.t = 0; x.t < chunk->act->n_rows; x.t += x.n_tokens)
-        for (x.row = chunk->row_begin; x.row < chunk->row_end; x.row += x.n_rows)
-            panel_product(&p, chunk, x);
+    else
+        many_tokens(chunk);
 }

@@ -78,9 +78,11 @@ static void nvfp4_equals_scalar(void **state)
     const uint32_t many[] = {47, 48, 49, 50, 96, 97};
     for (size_t i = 0; i < NB_COUNT(many); i++)
         compare(&rng, NB_FORMAT_NVFP4, false, 35, 16 * (1 + fixture_below(&rng, 40)), many[i]);
-    for (int i = 0; i < 3; i++) { // more rows and tokens than a panel of short and of long rows holds
+    for (int i = 0; i < 3; i++) { // more rows and tokens than are decoded or held at a time, of short and of long rows
         compare(&rng, NB_FORMAT_NVFP4, false, 150, 896, 13);
         compare(&rng, NB_FORMAT_NVFP4, false, 70, 2064, 98);
+        compare(&rng, NB_FORMAT_NVFP4, false, 45, 8960, 9);
+        compare(&rng, NB_FORMAT_NVFP4, false, 5, 18704, 8);
     }
 }
 
