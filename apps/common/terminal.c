@@ -54,8 +54,12 @@ void nb_progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
     for (int i = 0; i < WIDTH; i++)
         bar[i] = i < share * WIDTH ? '#' : '.';
     bar[WIDTH] = 0;
-    fprintf(stderr, "\r%s [%s] %s of %s ", progress->what, bar, nb_bytes_text(done, (double)done_bytes),
-            nb_bytes_text(total, (double)total_bytes));
+    if (progress->unit)
+        fprintf(stderr, "\r%s [%s] %llu of %llu %s ", progress->what, bar, (unsigned long long)done_bytes,
+                (unsigned long long)total_bytes, progress->unit);
+    else
+        fprintf(stderr, "\r%s [%s] %s of %s ", progress->what, bar, nb_bytes_text(done, (double)done_bytes),
+                nb_bytes_text(total, (double)total_bytes));
     progress->shown_s = now;
     progress->is_shown = true;
 }

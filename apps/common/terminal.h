@@ -16,6 +16,7 @@ void nb_terminal_write(FILE *file, const char *text, size_t bytes, bool guard);
 
 typedef struct nb_progress {
     const char *what;
+    const char *unit; // NULL: bytes; else what is counted, to be set after the start
     double start_s, shown_s;
     bool is_shown;
 } nb_progress;

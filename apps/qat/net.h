@@ -132,6 +132,10 @@ typedef enum nb_net_dtype { NB_NET_F32, NB_NET_BF16 } nb_net_dtype;
 NB_MUST_USE nb_status nb_net_write(const nb_net *net, const char *source, const char *directory, nb_net_dtype dtype,
                                    nb_error *error);
 
+// config.json alone, every byte but the dtype as it was.
+NB_MUST_USE nb_status nb_net_write_config(const char *source, const char *directory, nb_net_dtype dtype,
+                                          nb_error *error);
+
 // The same into a directory that appears whole or not at all (apps/qat/staging.h).
 NB_MUST_USE nb_status nb_net_save(const nb_net *net, const char *source, const char *directory, nb_net_dtype dtype,
                                   bool may_replace, nb_error *error);

@@ -171,7 +171,7 @@ static bool find_dtype(const char *text, size_t bytes, size_t *begin, size_t *en
     return false;
 }
 
-static nb_status write_config(const char *source_directory, const char *directory, nb_net_dtype dtype, nb_error *error)
+nb_status nb_net_write_config(const char *source_directory, const char *directory, nb_net_dtype dtype, nb_error *error)
 {
     char path[PATH_MAX], *text;
     size_t bytes, begin = 0, end = 0;
@@ -207,7 +207,7 @@ static nb_status write_config(const char *source_directory, const char *director
 nb_status nb_net_write(const nb_net *net, const char *source_directory, const char *directory, nb_net_dtype dtype,
                        nb_error *error)
 {
-    NB_TRY(write_config(source_directory, directory, dtype, error));
+    NB_TRY(nb_net_write_config(source_directory, directory, dtype, error));
     NB_TRY(nb_quantize_copy_files(source_directory, directory, error));
     NB_TRY(write_shift(net, directory, error));
     return write_weights(net, directory, dtype, error);

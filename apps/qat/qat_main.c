@@ -19,7 +19,7 @@ static const qat_command commands[] = {
     {"tokenizer", "train a tokenizer on traces", NULL},
     {"init", "a model with random weights", NULL},
     {"sft", "fine-tune in full precision", nb_command_sft},
-    {"qfit", "fit a model to the 4-bit cache", NULL},
+    {"qfit", "fit a model to the 4-bit cache", nb_command_qfit},
     {"qat", "train with the 4-bit forward pass", nb_command_qat},
     {"grad", "loss and gradients of one batch", nb_command_grad},
     {"eval", "accuracy on a task", NULL},

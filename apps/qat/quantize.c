@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // nibble-qat quantize: a full-precision model directory becomes a ModelOpt NVFP4 directory.
 #include <getopt.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "apps/common/option_table.h"
 #include "apps/common/terminal.h"
@@ -14,6 +10,7 @@
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/quantize_write.h"
 #include "apps/qat/staging.h"
+#include "apps/qat/stop.h"
 #include "runtime/safetensors_write.h"
 
 typedef struct quantize_options {
@@ -75,41 +72,10 @@ static const nb_command quantize_command = {
     .groups = {{"Options", quantize_table, NB_COUNT_OF(quantize_table)}},
 };
 
-// The one thing that a signal handler may write: a request to stop, so that the unfinished directory is removed.
-static volatile sig_atomic_t stop_requested;
-
-static void request_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_requested = 1;
-}
-
 static bool on_progress(void *user, uint64_t done_bytes, uint64_t total_bytes)
 {
     nb_progress_update(user, done_bytes, total_bytes);
-    return !stop_requested;
-}
-
-static bool is_same_directory(const char *left, const char *right)
-{
-    struct stat a, b;
-    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-// DST must not be SRC nor hold it: with --force that would remove SRC.
-static nb_status check_places(const char *source, const char *target, nb_error *error)
-{
-    char path[PATH_MAX];
-    if (!realpath(source, path))
-        return NB_OK; // opening SRC will say what is wrong
-    for (char *slash; path[0]; *slash = '\0') {
-        if (is_same_directory(path, target))
-            return nb_error_set(error, NB_ERR_INPUT,
-                                "cannot write %s; expected a directory other than the source, found %s", target,
-                                is_same_directory(source, target) ? "the same" : "one that holds it");
-        slash = strrchr(path, '/');
-    }
-    return NB_OK;
+    return !nb_stop_requested();
 }
 
 // ---- the work -----------------------------------------------------------------------------------------------------
@@ -128,7 +94,7 @@ typedef struct quantize_job {
 static nb_status open_inputs(quantize_job *job)
 {
     const quantize_options *options = &job->options;
-    NB_TRY(check_places(job->source, job->target, &job->error));
+    NB_TRY(nb_staging_check_source(job->source, job->target, &job->error));
     NB_TRY(nb_quant_plan_open(&job->plan, job->source, options->ignore.items, options->ignore.n_items, &job->error));
     if (options->shift) {
         NB_TRY(nb_checkpoint_open(&job->shift, options->shift, &job->error));
@@ -220,9 +186,7 @@ int nb_command_quantize(int argc, char **argv)
         return exit_code;
     job.source = argv[optind];
     job.target = argv[optind + 1];
-    signal(SIGINT, request_stop);
-    signal(SIGTERM, request_stop);
-    signal(SIGHUP, request_stop);
+    nb_stop_install();
     double start_s = nb_now_s();
     nb_progress progress = {0};
     nb_status status = quantize(&job, &progress);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -84,6 +85,27 @@ static nb_status name_paths(nb_staging *staging, const char *directory, nb_error
     snprintf(staging->final_path, sizeof staging->final_path, "%.*s", (int)bytes, directory);
     snprintf(staging->path, sizeof staging->path, "%.*s.%.*s.nibble-partial", (int)parent_bytes, directory, name_bytes,
              name);
+    return NB_OK;
+}
+
+static bool is_same_directory(const char *left, const char *right)
+{
+    struct stat a, b;
+    return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+nb_status nb_staging_check_source(const char *source, const char *directory, nb_error *error)
+{
+    char path[PATH_MAX];
+    if (!realpath(source, path))
+        return NB_OK; // opening it will say what is wrong
+    for (char *slash; path[0]; *slash = '\0') {
+        if (is_same_directory(path, directory))
+            return nb_error_set(error, NB_ERR_INPUT,
+                                "cannot write %s; expected a directory other than the source, found %s", directory,
+                                is_same_directory(source, directory) ? "the same" : "one that holds it");
+        slash = strrchr(path, '/');
+    }
     return NB_OK;
 }
 

@@ -20,6 +20,9 @@ typedef struct nb_staging {
 // Errors: NB_ERR_INPUT (it exists, or something else is there, or another process is at it), NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_replace, nb_error *error);
 
+// `directory` must not be `source` nor hold it, or replacing it would remove what it is made of. NB_ERR_INPUT.
+NB_MUST_USE nb_status nb_staging_check_source(const char *source, const char *directory, nb_error *error);
+
 // Moves the finished directory to its place; durable when it returns. After a failure: discarded.
 NB_MUST_USE nb_status nb_staging_publish(nb_staging *staging, nb_error *error);
 
