@@ -8,7 +8,6 @@ int nb_command_quantize(int argc, char **argv);
 int nb_command_sft(int argc, char **argv);
 int nb_command_grad(int argc, char **argv);
 int nb_command_traces(int argc, char **argv);
-int nb_command_tokenizer(int argc, char **argv);
 int nb_command_qfit(int argc, char **argv);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grid of alpha and beta. Attention is that of inference: its quantiser stores the keys and values, its kernel reads
+// The grid of alpha and beta. Attention is that of inference: its quantiser stores keys and values, its kernel reads
 // them. A job is one sequence and KV head; the sequences come in batches, and an objective is the sum over batches.
 //
 // Squares only add up, so the sum over some batches bounds the objective from below. Always the point with the least
