@@ -2,13 +2,12 @@
 // Attention of training, one body for every ISA: blocks of small matrix products over transposed panels of keys and
 // values. kernels/grad/grad_attend_<isa>.c defines NB_GRAD_KERNEL(name), NB_GRAD_VECTOR_BYTES and NB_GRAD_TILE_ROWS
 // (rows of a register tile two vectors wide), and alone includes this.
-#include "kernels/cpu/cpu_kernels.h"
 #include "kernels/grad/grad_kernels.h"
+#include "kernels/grad/grad_vector.h"
 #include "kernels/math_f32.h"
 #include "kernels/math_f64.h"
 
-enum { LANES = NB_GRAD_VECTOR_BYTES / 4, ROWS = NB_GRAD_TILE_ROWS };
-typedef float vec __attribute__((vector_size(NB_GRAD_VECTOR_BYTES), aligned(4), may_alias));
+enum { ROWS = NB_GRAD_TILE_ROWS };
 
 // ---- small products -----------------------------------------------------------------------------------------------
 
@@ -208,37 +207,37 @@ static void scatter(const nb_grad_attend *args, const block *b, const float *wei
 
 static float row_maximum(const float *x, uint32_t n)
 {
-    float lanes[16], maximum = -__builtin_inff();
-    for (int j = 0; j < 16; j++)
-        lanes[j] = maximum;
+    vec maxima = vec_all(x[0]);
     uint32_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++)
-            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    for (; i + LANES <= n; i += LANES)
+        maxima = vec_max(maxima, vec_load(x + i, LANES));
+    float maximum = vec_largest(maxima);
     for (; i < n; i++)
         maximum = x[i] > maximum ? x[i] : maximum;
-    for (int j = 0; j < 16; j++)
-        maximum = lanes[j] > maximum ? lanes[j] : maximum;
     return maximum;
 }
 
 // x becomes e^(scale x - shift) on the first n, 0 behind up to n_all. Returns the sum.
 static float exponentials(float *x, uint32_t n, uint32_t n_all, float scale, float shift)
 {
-    float lanes[16] = {0};
+    vec sums = {0};
     uint32_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (int j = 0; j < 16; j++) {
-            x[i + j] = nb_exp(x[i + j] * scale - shift);
-            lanes[j] += x[i + j];
-        }
-    for (int j = 0; i < n; i++, j++) {
-        x[i] = nb_exp(x[i] * scale - shift);
-        lanes[j] += x[i];
+    for (; i + LANES <= n; i += LANES) {
+        vec e = vec_exp(vec_load(x + i, LANES) * scale - shift);
+        sums += e;
+        vec_store(x + i, LANES, e);
+    }
+    if (i < n) { // the row's memory goes on to a whole panel
+        vec e = vec_exp(vec_load(x + i, LANES) * scale - shift);
+        for (uint32_t j = n - i; j < LANES; j++)
+            e[j] = 0.0f;
+        sums += e;
+        vec_store(x + i, LANES, e);
+        i += LANES;
     }
     for (; i < n_all; i++)
         x[i] = 0.0f;
-    return nb_lane_sum(lanes);
+    return vec_sum(sums);
 }
 
 // One segment into the running maximum, sum and weighted values of each row.

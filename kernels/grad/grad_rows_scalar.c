@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#define NB_GRAD_ISA        "scalar"
-#define NB_GRAD_TABLE_NAME nb_grad_rows_scalar
+#define NB_GRAD_ISA          "scalar"
+#define NB_GRAD_VECTOR_BYTES 16
+#define NB_GRAD_TABLE_NAME   nb_grad_rows_scalar
 #include "kernels/grad/grad_rows_template.h"

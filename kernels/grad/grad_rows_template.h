@@ -1,24 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The row-wise kernels of training, one body for every ISA: plain loops over 16 lanes that the compiler vectorises
-// under the flags of kernels/grad/grad_rows_<isa>.c, which alone includes this.
-#include "kernels/cpu/cpu_kernels.h"
+// The row-wise kernels of training, one body for every ISA: vectors of kernels/grad/grad_vector.h, and plain
+// loops that the compiler vectorises. Included by kernels/grad/grad_rows_<isa>.c alone.
 #include "kernels/grad/grad_kernels.h"
+#include "kernels/grad/grad_vector.h"
 #include "kernels/math_f32.h"
 #include "kernels/math_f64.h"
 #include "kernels/nvfp4.h"
 
-enum { LANES = 16, SUM_BLOCK = 512 };
+enum { SUM_BLOCK = 512 };
 
 static float dot(const float *x, const float *y, uint32_t n)
 {
-    float lanes[LANES] = {0};
-    uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] += x[i + j] * y[i + j];
-    for (int j = 0; i < n; i++, j++)
-        lanes[j] += x[i] * y[i];
-    return nb_lane_sum(lanes);
+    vec sums = {0};
+    for (uint32_t i = 0; i < n; i += LANES)
+        sums += vec_load(x + i, n - i) * vec_load(y + i, n - i);
+    return vec_sum(sums);
 }
 
 static void add(float *sum, const float *x, uint32_t n)
@@ -27,35 +23,31 @@ static void add(float *sum, const float *x, uint32_t n)
         sum[i] += x[i];
 }
 
-static void norm_backward(const float *restrict x, const float *restrict weight, float epsilon,
-                          const float *restrict dy, uint32_t n, float *restrict dx, float *restrict dweight)
+static void norm_backward(const float *x, const float *weight, float epsilon, const float *dy, uint32_t n, float *dx,
+                          float *dweight)
 {
-    float squares[LANES] = {0}, products[LANES] = {0};
-    uint32_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++) {
-            squares[j] += x[i + j] * x[i + j];
-            products[j] += weight[i + j] * dy[i + j] * x[i + j];
-        }
-    for (int j = 0; i < n; i++, j++) {
-        squares[j] += x[i] * x[i];
-        products[j] += weight[i] * dy[i] * x[i];
+    vec squares = {0}, products = {0};
+    for (uint32_t i = 0; i < n; i += LANES) {
+        vec xi = vec_load(x + i, n - i);
+        squares += xi * xi;
+        products += vec_load(weight + i, n - i) * vec_load(dy + i, n - i) * xi;
     }
-    float r = 1.0f / __builtin_sqrtf(nb_lane_sum(squares) / (float)n + epsilon);
-    float c = nb_lane_sum(products) * r * r * r / (float)n;
-    for (i = 0; i < n; i++) {
-        dx[i] += weight[i] * dy[i] * r - x[i] * c;
-        dweight[i] += dy[i] * x[i] * r;
+    float r = 1.0f / __builtin_sqrtf(vec_sum(squares) / (float)n + epsilon);
+    float c = vec_sum(products) * r * r * r / (float)n;
+    for (uint32_t i = 0; i < n; i += LANES) {
+        vec xi = vec_load(x + i, n - i), dyi = vec_load(dy + i, n - i) * r;
+        vec_store(dx + i, n - i, vec_load(dx + i, n - i) + (vec_load(weight + i, n - i) * dyi - xi * c));
+        vec_store(dweight + i, n - i, vec_load(dweight + i, n - i) + dyi * xi);
     }
 }
 
-static void swiglu_backward(const float *restrict gate, const float *restrict up, const float *restrict dout,
-                            uint32_t n, float *restrict dgate, float *restrict dup)
+static void swiglu_backward(const float *gate, const float *up, const float *dout, uint32_t n, float *dgate, float *dup)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        float sigmoid = 1.0f / (1.0f + nb_exp(-gate[i])), silu = gate[i] * sigmoid;
-        dup[i] = dout[i] * silu;
-        dgate[i] = dout[i] * up[i] * (sigmoid + silu * (1.0f - sigmoid));
+    for (uint32_t i = 0; i < n; i += LANES) {
+        vec g = vec_load(gate + i, n - i), d = vec_load(dout + i, n - i);
+        vec sigmoid = 1.0f / (1.0f + vec_exp(-g)), silu = g * sigmoid;
+        vec_store(dup + i, n - i, d * silu);
+        vec_store(dgate + i, n - i, d * vec_load(up + i, n - i) * (sigmoid + silu * (1.0f - sigmoid)));
     }
 }
 
@@ -74,9 +66,9 @@ static void unpack(const nb_act *act, uint32_t row, float *x)
     const nb_act_step *steps = act->steps + (size_t)row * nb_act_steps(act->n_cols);
     float g = act->globals[row];
     for (uint32_t b = 0; b < act->n_cols / NB_NVFP4_BLOCK; b++) {
-        const nb_act_step *step = steps + b / LANES;
-        const int8_t *block = step->codes + b % LANES * 4;
-        float half = 0.5f * step->scales[b % LANES], twice[NB_NVFP4_BLOCK];
+        const nb_act_step *step = steps + b / 16;
+        const int8_t *block = step->codes + b % 16 * 4;
+        float half = 0.5f * step->scales[b % 16], twice[NB_NVFP4_BLOCK];
         for (int e = 0; e < 8; e++) {
             twice[e] = (float)block[e % 2 * 64 + e / 2];
             twice[e + 8] = (float)block[(2 + e % 2) * 64 + e / 2];
@@ -102,15 +94,11 @@ static void kv_decode(const uint8_t *vector, uint32_t head_dim, float *x)
 
 static float largest(const float *z, uint32_t n, uint32_t *best)
 {
-    float lanes[LANES], maximum = z[0];
-    for (int j = 0; j < LANES; j++)
-        lanes[j] = z[0];
+    vec maxima = vec_all(z[0]);
     uint32_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] = z[i + j] > lanes[j] ? z[i + j] : lanes[j];
-    for (int j = 0; j < LANES; j++)
-        maximum = lanes[j] > maximum ? lanes[j] : maximum;
+        maxima = vec_max(maxima, vec_load(z + i, LANES));
+    float maximum = vec_largest(maxima);
     for (; i < n; i++)
         maximum = z[i] > maximum ? z[i] : maximum;
     for (i = 0; i < n && z[i] != maximum; i++)
@@ -125,20 +113,19 @@ static void logit_stats(const float *z, uint32_t n, nb_grad_logits *stats)
     double sum = 0, weighted = 0; // of e^d and of d e^d, d = z - maximum
     for (uint32_t begin = 0; begin < n; begin += SUM_BLOCK) {
         uint32_t end = (uint32_t)nb_min(begin + SUM_BLOCK, n), i = begin;
-        float sums[LANES] = {0}, products[LANES] = {0};
-        for (; i + LANES <= end; i += LANES)
-            for (int j = 0; j < LANES; j++) {
-                float d = z[i + j] - maximum, e = nb_exp(d);
-                sums[j] += e;
-                products[j] += d * e;
-            }
-        for (int j = 0; i < end; i++, j++) {
-            float d = z[i] - maximum, e = nb_exp(d);
-            sums[j] += e;
-            products[j] += d * e;
+        vec sums = {0}, products = {0};
+        for (; i + LANES <= end; i += LANES) {
+            vec d = vec_load(z + i, LANES) - maximum, e = vec_exp(d);
+            sums += e;
+            products += d * e;
         }
-        sum += (double)nb_lane_sum(sums);
-        weighted += (double)nb_lane_sum(products);
+        sum += (double)vec_sum(sums);
+        weighted += (double)vec_sum(products);
+        for (; i < end; i++) {
+            float d = z[i] - maximum, e = nb_exp(d);
+            sum += (double)e;
+            weighted += (double)(d * e);
+        }
     }
     double log_sum = nb_log_f64(sum);
     stats->lse = (float)((double)maximum + log_sum);
@@ -148,14 +135,12 @@ static void logit_stats(const float *z, uint32_t n, nb_grad_logits *stats)
 static void logit_gradient(float *z, uint32_t n, const nb_grad_logits *stats, uint32_t target, float scale, float sem)
 {
     float lse = stats->lse, entropy = stats->entropy;
-    if (sem == 0.0f)
-        for (uint32_t i = 0; i < n; i++)
-            z[i] = nb_exp(z[i] - lse) * scale;
-    else
-        for (uint32_t i = 0; i < n; i++) {
-            float log_p = z[i] - lse;
-            z[i] = nb_exp(log_p) * (scale - sem * (log_p + entropy));
-        }
+    for (uint32_t i = 0; i < n; i += LANES) {
+        vec log_p = vec_load(z + i, n - i) - lse, factor = vec_all(scale);
+        if (sem != 0.0f)
+            factor -= sem * (log_p + entropy);
+        vec_store(z + i, n - i, vec_exp(log_p) * factor);
+    }
     z[target] -= scale;
 }
 
