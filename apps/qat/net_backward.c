@@ -156,8 +156,8 @@ static void reduce_layer(const nb_net *net, const nb_net_layer *layer)
     const nb_net_norm *norms[] = {&layer->attention_norm, &layer->mlp_norm, &layer->q_norm, &layer->k_norm};
     const nb_net_linear *linears[] = {&layer->qkv, &layer->o, &layer->gate_up, &layer->down};
     for (size_t i = 0; i < NB_COUNT(norms); i++)
-        reduce(net, norms[i]->partial, i < 2 ? net->model.config.hidden_size : net->model.config.head_dim,
-               norms[i]->grad);
+        if (norms[i]->n)
+            reduce(net, norms[i]->partial, norms[i]->n, norms[i]->grad);
     for (size_t i = 0; i < NB_COUNT(linears); i++)
         reduce(net, linears[i]->bias_partial, linears[i]->n_rows, linears[i]->bias_grad);
 }

@@ -54,6 +54,7 @@ static void add_norm(layout *l, int layer, size_t slot, nb_net_norm *norm)
             char name[96];
             size_t n = nb_family_size(config, l->family->norms[i].size);
             snprintf(name, sizeof name, "model.layers.%d.%s.weight", layer, l->family->norms[i].name);
+            norm->n = (uint32_t)n;
             norm->value = place(l, l->net->values);
             norm->grad = place(l, l->net->grads);
             add_param(l, name, n, 0, -1);
@@ -111,14 +112,14 @@ static void add_layer(layout *l, int i, nb_net_layer *layer)
 }
 
 // Where the sums of a tile over its rows lie.
-static void place_partials(nb_net_layer *layer, const nb_config *config)
+static void place_partials(nb_net_layer *layer)
 {
     size_t at = 0;
     nb_net_norm *norms[] = {&layer->attention_norm, &layer->mlp_norm, &layer->q_norm, &layer->k_norm};
     nb_net_linear *linears[] = {&layer->qkv, &layer->o, &layer->gate_up, &layer->down};
     for (size_t i = 0; i < NB_COUNT(norms); i++) {
         norms[i]->partial = at;
-        at += i < 2 ? config->hidden_size : config->head_dim;
+        at += norms[i]->n;
     }
     for (size_t i = 0; i < NB_COUNT(linears); i++) {
         linears[i]->bias_partial = at;
@@ -135,10 +136,10 @@ static void lay_out(nb_net *net, nb_param *params)
     add_param(&l, "model.embed_tokens.weight", config->vocab_size, config->hidden_size, -1);
     for (uint32_t i = 0; i < config->n_layers; i++) {
         add_layer(&l, (int)i, &net->layers[i]);
-        place_partials(&net->layers[i], config);
+        place_partials(&net->layers[i]);
         net->layers[i].k_shift = net->model.layers[i].k_shift;
     }
-    net->final_norm = (nb_net_norm){place(&l, net->values), place(&l, net->grads), 0};
+    net->final_norm = (nb_net_norm){place(&l, net->values), place(&l, net->grads), config->hidden_size, 0};
     add_param(&l, "model.norm.weight", config->hidden_size, 0, -1);
     if (!config->tied_head) {
         net->head = place(&l, net->values);
@@ -239,7 +240,8 @@ static nb_status place_all(nb_net *net, const nb_net_plan *plan, nb_error *error
             NB_TRY(nb_arena_place(arenas[i], error));
     nb_net_describe(net);
     for (size_t i = 0; i < NB_COUNT(arenas); i++)
-        nb_arena_seal(arenas[i]);
+        if (arenas[i]->counted_bytes > 0)
+            nb_arena_seal(arenas[i]);
     return NB_OK;
 }
 

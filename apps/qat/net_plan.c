@@ -20,7 +20,7 @@ static void describe_kept(nb_net *net, nb_net_layer *layer)
     const nb_config *config = &net->model.config;
     nb_arena *arena = &net->activations;
     size_t n = net->options.n_rows_max;
-    layer->raw = layer->q_norm.value ? take(arena, n, net->width) : NULL;
+    layer->raw = layer->q_norm.n ? take(arena, n, net->width) : NULL;
     layer->heads = take(arena, n, net->width);
     layer->mixed = take(arena, n, (size_t)config->n_heads * config->head_dim);
     layer->lse = take(arena, n, config->n_heads);

@@ -35,7 +35,8 @@ typedef struct nb_net_linear {
 
 // A norm's weight.
 typedef struct nb_net_norm {
-    float *value, *grad; // [n], NULL: the family has none
+    float *value, *grad; // [n]
+    uint32_t n;          // 0: the family has none
     size_t partial;
 } nb_net_norm;
 
