@@ -9,5 +9,7 @@ int nb_command_sft(int argc, char **argv);
 int nb_command_grad(int argc, char **argv);
 int nb_command_traces(int argc, char **argv);
 int nb_command_qfit(int argc, char **argv);
+int nb_command_tokenizer(int argc, char **argv);
+int nb_command_init(int argc, char **argv);
 
 #endif

@@ -16,8 +16,8 @@ typedef struct qat_command {
 static const qat_command commands[] = {
     {"quantize", "full-precision directory -> NVFP4 directory", nb_command_quantize},
     {"traces", "math problems with reasoning to train on", nb_command_traces},
-    {"tokenizer", "train a tokenizer on traces", NULL},
-    {"init", "a model with random weights", NULL},
+    {"tokenizer", "train a tokenizer on traces", nb_command_tokenizer},
+    {"init", "a model with random weights", nb_command_init},
     {"sft", "fine-tune in full precision", nb_command_sft},
     {"qfit", "fit a model to the 4-bit cache", nb_command_qfit},
     {"qat", "train with the 4-bit forward pass", nb_command_qat},
