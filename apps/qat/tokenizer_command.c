@@ -65,21 +65,21 @@ static size_t special_at(const char *text)
 }
 
 // The text between special tokens.
-static nb_status add_text(nb_trainer *trainer, const char *text, nb_error *error)
+static nb_status add_text(nb_bpe_trainer *trainer, const char *text, nb_error *error)
 {
     while (*text) {
         size_t plain = 0;
         while (text[plain] && !special_at(text + plain))
             plain++;
         if (plain)
-            NB_TRY(nb_trainer_add(trainer, text, plain, 1, error));
+            NB_TRY(nb_bpe_trainer_add(trainer, text, plain, 1, error));
         text += plain;
         text += *text ? special_at(text) : 0;
     }
     return NB_OK;
 }
 
-static nb_status add_fields(nb_trainer *trainer, const json_t *object, nb_error *error)
+static nb_status add_fields(nb_bpe_trainer *trainer, const json_t *object, nb_error *error)
 {
     static const char *const fields[] = {"prompt", "response", "question", "steps", "content"};
     for (size_t i = 0; i < NB_COUNT_OF(fields); i++) {
@@ -93,7 +93,7 @@ static nb_status add_fields(nb_trainer *trainer, const json_t *object, nb_error 
     return NB_OK;
 }
 
-static nb_status add_line(nb_trainer *trainer, const char *line, size_t bytes, const char *where, nb_error *error)
+static nb_status add_line(nb_bpe_trainer *trainer, const char *line, size_t bytes, const char *where, nb_error *error)
 {
     json_t *object;
     NB_TRY(nb_json_parse(&object, line, bytes, 10000, where, error));
@@ -102,7 +102,7 @@ static nb_status add_line(nb_trainer *trainer, const char *line, size_t bytes, c
     return status;
 }
 
-static nb_status read_traces(nb_trainer *trainer, const char *path, nb_error *error)
+static nb_status read_traces(nb_bpe_trainer *trainer, const char *path, nb_error *error)
 {
     FILE *file = fopen(path, "r");
     if (!file)
@@ -122,15 +122,15 @@ static nb_status read_traces(nb_trainer *trainer, const char *path, nb_error *er
         status = nb_error_set(error, NB_ERR_INPUT, "%s: expected traces, found an empty file", path);
     // What the template writes around every message.
     if (status == NB_OK)
-        status = nb_trainer_add(trainer, "user\nassistant\n", 15, n_lines, error);
+        status = nb_bpe_trainer_add(trainer, "user\nassistant\n", 15, n_lines, error);
     return status;
 }
 
-static nb_status train(const tokenizer_options *options, nb_trainer *trainer, nb_error *error)
+static nb_status train(const tokenizer_options *options, nb_bpe_trainer *trainer, nb_error *error)
 {
-    NB_TRY(nb_trainer_open(trainer, error));
+    NB_TRY(nb_bpe_trainer_open(trainer, error));
     NB_TRY(read_traces(trainer, options->traces, error));
-    NB_TRY(nb_trainer_run(trainer, (uint32_t)options->size - NB_TRAIN_BYTES - NB_N_SPECIAL, error));
+    NB_TRY(nb_bpe_trainer_run(trainer, (uint32_t)options->size - NB_TRAIN_BYTES - NB_N_SPECIAL, error));
     nb_staging staging;
     NB_TRY(nb_staging_open(&staging, options->out, false, error));
     nb_status status = nb_tokenizer_write(trainer, (uint32_t)options->n_max_positions, staging.path, error);
@@ -148,12 +148,12 @@ int nb_command_tokenizer(int argc, char **argv)
         return exit_code;
     if (!options.traces || !options.out)
         return nb_fail(NB_EXIT_USAGE, "expected --traces FILE and --out DIR; try `nibble-qat tokenizer --help`");
-    nb_trainer trainer = {0};
+    nb_bpe_trainer trainer = {0};
     nb_error error = {0};
     nb_status status = train(&options, &trainer, &error);
     size_t n_words = trainer.n_words;
     uint32_t n_tokens = NB_TRAIN_BYTES + NB_N_SPECIAL + trainer.n_merges;
-    nb_trainer_release(&trainer);
+    nb_bpe_trainer_release(&trainer);
     if (status != NB_OK)
         return nb_fail_error(status, &error);
     printf("%s: %u tokens from %zu different words\n", options.out, n_tokens, n_words);

@@ -6,7 +6,7 @@
 
 #include "runtime/bytelevel.h"
 
-uint8_t nb_train_byte(uint32_t id)
+uint8_t nb_bpe_train_byte(uint32_t id)
 {
     for (uint32_t code = 0, n = 0; code <= 0x143; code++) // the alphabet ends with U+0143
         if (nb_bytelevel_byte(code) >= 0 && n++ == id)
@@ -14,7 +14,7 @@ uint8_t nb_train_byte(uint32_t id)
     return 0;
 }
 
-uint32_t nb_train_byte_id(uint8_t byte)
+uint32_t nb_bpe_train_byte_id(uint8_t byte)
 {
     uint32_t n = 0;
     for (uint32_t code = 0; nb_bytelevel_byte(code) != byte; code++)
@@ -27,7 +27,7 @@ static nb_status out_of_memory(nb_error *error)
     return nb_error_set(error, NB_ERR_SYSTEM, "out of memory");
 }
 
-nb_status nb_trainer_open(nb_trainer *trainer, nb_error *error)
+nb_status nb_bpe_trainer_open(nb_bpe_trainer *trainer, nb_error *error)
 {
     memset(trainer, 0, sizeof *trainer);
     trainer->capacity = 1024;
@@ -43,7 +43,7 @@ nb_status nb_trainer_open(nb_trainer *trainer, nb_error *error)
     return nb_matcher_create(&trainer->scratch.matcher, error);
 }
 
-void nb_trainer_release(nb_trainer *trainer)
+void nb_bpe_trainer_release(nb_bpe_trainer *trainer)
 {
     for (size_t i = 0; trainer->words && i < trainer->capacity; i++) {
         free(trainer->words[i].text);
@@ -59,23 +59,23 @@ void nb_trainer_release(nb_trainer *trainer)
 
 // ---- words ----------------------------------------------------------------------------------------------------------
 
-static nb_train_word *find_word(const nb_trainer *trainer, const char *text, size_t bytes)
+static nb_bpe_train_word *find_word(const nb_bpe_trainer *trainer, const char *text, size_t bytes)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
     for (size_t i = 0; i < bytes; i++)
         hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
     for (size_t at = hash % trainer->capacity;; at = (at + 1) % trainer->capacity) {
-        nb_train_word *word = &trainer->words[at];
+        nb_bpe_train_word *word = &trainer->words[at];
         if (!word->text || (word->bytes == bytes && memcmp(word->text, text, bytes) == 0))
             return word;
     }
 }
 
-static bool grow(nb_trainer *trainer)
+static bool grow(nb_bpe_trainer *trainer)
 {
-    nb_train_word *old = trainer->words;
+    nb_bpe_train_word *old = trainer->words;
     size_t n_old = trainer->capacity;
-    nb_train_word *words = calloc(n_old * 2, sizeof *words);
+    nb_bpe_train_word *words = calloc(n_old * 2, sizeof *words);
     if (!words)
         return false;
     trainer->words = words;
@@ -87,7 +87,7 @@ static bool grow(nb_trainer *trainer)
     return true;
 }
 
-static bool fill_word(nb_train_word *word, const char *text, size_t bytes)
+static bool fill_word(nb_bpe_train_word *word, const char *text, size_t bytes)
 {
     word->ids = malloc(bytes * sizeof *word->ids);
     word->text = malloc(bytes);
@@ -101,12 +101,12 @@ static bool fill_word(nb_train_word *word, const char *text, size_t bytes)
     word->bytes = bytes;
     word->n_ids = (uint32_t)bytes;
     for (size_t i = 0; i < bytes; i++)
-        word->ids[i] = (uint16_t)nb_train_byte_id((uint8_t)text[i]);
+        word->ids[i] = (uint16_t)nb_bpe_train_byte_id((uint8_t)text[i]);
     return true;
 }
 
 typedef struct counting {
-    nb_trainer *trainer;
+    nb_bpe_trainer *trainer;
     uint64_t times;
     nb_error *error;
 } counting;
@@ -114,12 +114,12 @@ typedef struct counting {
 static nb_status count_word(void *user, const char *text, size_t bytes)
 {
     const counting *job = user;
-    nb_trainer *trainer = job->trainer;
+    nb_bpe_trainer *trainer = job->trainer;
     if (bytes > NB_TRAIN_MAX_WORD_BYTES) // nothing that is to be one token
         return NB_OK;
     if (trainer->n_words * 2 >= trainer->capacity && !grow(trainer))
         return out_of_memory(job->error);
-    nb_train_word *word = find_word(trainer, text, bytes);
+    nb_bpe_train_word *word = find_word(trainer, text, bytes);
     if (!word->text) {
         if (!fill_word(word, text, bytes))
             return out_of_memory(job->error);
@@ -129,7 +129,7 @@ static nb_status count_word(void *user, const char *text, size_t bytes)
     return NB_OK;
 }
 
-nb_status nb_trainer_add(nb_trainer *trainer, const char *text, size_t bytes, uint64_t times, nb_error *error)
+nb_status nb_bpe_trainer_add(nb_bpe_trainer *trainer, const char *text, size_t bytes, uint64_t times, nb_error *error)
 {
     counting job = {trainer, times, error};
     return nb_pretokenize(&trainer->pretokenizer, &trainer->scratch, text, bytes, true, count_word, &job, error);
@@ -138,13 +138,13 @@ nb_status nb_trainer_add(nb_trainer *trainer, const char *text, size_t bytes, ui
 // ---- merges ---------------------------------------------------------------------------------------------------------
 
 // How often each pair stands in the words: counts[left * n_tokens + right].
-static void count_pairs(uint64_t *counts, uint32_t n_tokens, const nb_train_word *word, bool is_added)
+static void count_pairs(uint64_t *counts, uint32_t n_tokens, const nb_bpe_train_word *word, bool is_added)
 {
     for (uint32_t i = 0; i + 1 < word->n_ids; i++)
         counts[(size_t)word->ids[i] * n_tokens + word->ids[i + 1]] += is_added ? word->count : -word->count;
 }
 
-static bool has_pair(const nb_train_word *word, nb_train_pair pair)
+static bool has_pair(const nb_bpe_train_word *word, nb_bpe_train_pair pair)
 {
     for (uint32_t i = 0; i + 1 < word->n_ids; i++)
         if (word->ids[i] == pair.left && word->ids[i + 1] == pair.right)
@@ -152,7 +152,7 @@ static bool has_pair(const nb_train_word *word, nb_train_pair pair)
     return false;
 }
 
-static void merge_in(nb_train_word *word, nb_train_pair pair, uint16_t id)
+static void merge_in(nb_bpe_train_word *word, nb_bpe_train_pair pair, uint16_t id)
 {
     uint32_t to = 0;
     for (uint32_t from = 0; from < word->n_ids; from++) {
@@ -164,19 +164,19 @@ static void merge_in(nb_train_word *word, nb_train_pair pair, uint16_t id)
 }
 
 // Count 0: no pair is left.
-static uint64_t best_pair(const uint64_t *counts, uint32_t stride, uint32_t n_tokens, nb_train_pair *pair)
+static uint64_t best_pair(const uint64_t *counts, uint32_t stride, uint32_t n_tokens, nb_bpe_train_pair *pair)
 {
     uint64_t best = 0;
     for (uint32_t left = 0; left < n_tokens; left++)
         for (uint32_t right = 0; right < n_tokens; right++)
             if (counts[(size_t)left * stride + right] > best) {
                 best = counts[(size_t)left * stride + right];
-                *pair = (nb_train_pair){(uint16_t)left, (uint16_t)right};
+                *pair = (nb_bpe_train_pair){(uint16_t)left, (uint16_t)right};
             }
     return best;
 }
 
-nb_status nb_trainer_run(nb_trainer *trainer, uint32_t n_merges, nb_error *error)
+nb_status nb_bpe_trainer_run(nb_bpe_trainer *trainer, uint32_t n_merges, nb_error *error)
 {
     NB_ASSERT(n_merges <= NB_TRAIN_MAX_TOKENS - NB_TRAIN_BYTES);
     uint32_t stride = NB_TRAIN_BYTES + n_merges;
@@ -185,7 +185,7 @@ nb_status nb_trainer_run(nb_trainer *trainer, uint32_t n_merges, nb_error *error
         return out_of_memory(error);
     for (size_t i = 0; i < trainer->capacity; i++)
         count_pairs(counts, stride, &trainer->words[i], true);
-    nb_train_pair pair = {0, 0};
+    nb_bpe_train_pair pair = {0, 0};
     for (; trainer->n_merges < n_merges; trainer->n_merges++) {
         uint32_t id = NB_TRAIN_BYTES + trainer->n_merges;
         if (best_pair(counts, stride, id, &pair) == 0)

@@ -28,15 +28,15 @@ static const char chat_template[] =
 enum { MAX_NAME_BYTES = 2 * NB_TRAIN_MAX_WORD_BYTES + 1 };
 
 // The name of a token: its bytes, spelt in GPT-2's alphabet (at most two bytes of UTF-8 each).
-static void add_name(const nb_trainer *trainer, uint32_t id, char name[MAX_NAME_BYTES], size_t *bytes)
+static void add_name(const nb_bpe_trainer *trainer, uint32_t id, char name[MAX_NAME_BYTES], size_t *bytes)
 {
     if (id >= NB_TRAIN_BYTES) {
-        nb_train_pair pair = trainer->merges[id - NB_TRAIN_BYTES];
+        nb_bpe_train_pair pair = trainer->merges[id - NB_TRAIN_BYTES];
         add_name(trainer, pair.left, name, bytes);
         add_name(trainer, pair.right, name, bytes);
         return;
     }
-    uint32_t code = nb_bytelevel_char(nb_train_byte(id));
+    uint32_t code = nb_bytelevel_char(nb_bpe_train_byte(id));
     if (code < 0x80) {
         name[(*bytes)++] = (char)code;
     } else {
@@ -45,7 +45,7 @@ static void add_name(const nb_trainer *trainer, uint32_t id, char name[MAX_NAME_
     }
 }
 
-static const char *name_of(const nb_trainer *trainer, uint32_t id, char name[MAX_NAME_BYTES])
+static const char *name_of(const nb_bpe_trainer *trainer, uint32_t id, char name[MAX_NAME_BYTES])
 {
     size_t bytes = 0;
     add_name(trainer, id, name, &bytes);
@@ -53,7 +53,7 @@ static const char *name_of(const nb_trainer *trainer, uint32_t id, char name[MAX
     return name;
 }
 
-static json_t *vocabulary(const nb_trainer *trainer)
+static json_t *vocabulary(const nb_bpe_trainer *trainer)
 {
     json_t *vocab = json_object();
     char name[MAX_NAME_BYTES];
@@ -63,7 +63,7 @@ static json_t *vocabulary(const nb_trainer *trainer)
     return vocab;
 }
 
-static json_t *merges(const nb_trainer *trainer)
+static json_t *merges(const nb_bpe_trainer *trainer)
 {
     json_t *list = json_array();
     char left[MAX_NAME_BYTES], right[MAX_NAME_BYTES];
@@ -73,7 +73,7 @@ static json_t *merges(const nb_trainer *trainer)
     return list;
 }
 
-static json_t *added_tokens(const nb_trainer *trainer)
+static json_t *added_tokens(const nb_bpe_trainer *trainer)
 {
     json_t *list = json_array();
     for (int i = 0; i < NB_N_SPECIAL; i++)
@@ -91,7 +91,7 @@ static json_t *pre_tokenizer(void)
                      "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 0);
 }
 
-static json_t *tokenizer_object(const nb_trainer *trainer)
+static json_t *tokenizer_object(const nb_bpe_trainer *trainer)
 {
     json_t *model =
         json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token",
@@ -134,7 +134,7 @@ static nb_status write_json(json_t *object, const char *directory, const char *n
     return status;
 }
 
-nb_status nb_tokenizer_write(const nb_trainer *trainer, uint32_t n_max_positions, const char *directory,
+nb_status nb_tokenizer_write(const nb_bpe_trainer *trainer, uint32_t n_max_positions, const char *directory,
                              nb_error *error)
 {
     NB_TRY(write_json(tokenizer_object(trainer), directory, "tokenizer.json", error));

@@ -11,7 +11,7 @@ extern const char *const nb_special_tokens[NB_N_SPECIAL];
 
 // Writes `directory`/tokenizer.json and tokenizer_config.json, the latter with a ChatML template that opens <think>.
 // `n_max_positions` is told to other software. Errors: NB_ERR_SYSTEM.
-NB_MUST_USE nb_status nb_tokenizer_write(const nb_trainer *trainer, uint32_t n_max_positions, const char *directory,
+NB_MUST_USE nb_status nb_tokenizer_write(const nb_bpe_trainer *trainer, uint32_t n_max_positions, const char *directory,
                                          nb_error *error);
 
 #endif

@@ -114,9 +114,9 @@ static void every_byte_has_an_id(void **state)
 {
     (void)state;
     for (int byte = 0; byte < 256; byte++)
-        assert_int_equal(nb_train_byte(nb_train_byte_id((uint8_t)byte)), byte);
-    assert_int_equal(nb_train_byte(0), '!');
-    assert_int_equal(nb_train_byte(220), ' ');
+        assert_int_equal(nb_bpe_train_byte(nb_bpe_train_byte_id((uint8_t)byte)), byte);
+    assert_int_equal(nb_bpe_train_byte(0), '!');
+    assert_int_equal(nb_bpe_train_byte(220), ' ');
 }
 
 static void bad_input_is_told(void **state)
