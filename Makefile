@@ -160,7 +160,7 @@ run: deps ## build, and answer a question with the bundled 4-bit model; Q="What 
 	@printf "%s\n\n" "$$Q"
 	@$(BUILD)/nibble run $(MODEL) --temperature 0 -p "$$Q"
 
-bench: all ## the speed table of docs/PERFORMANCE.md; some minutes
+bench: all ## the speed table of docs/PERFORMANCE.md; some minutes; WRITE=1 puts it there
 	@tests/bench/speed.sh $(BUILD)/nibble
 
 # ---- tests -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads many ranges of one file into memory, once and deep: NB_BULK_DEPTH threads ask for aligned blocks of 1 MiB at the
-// same time, from the page cache where it has them, else past it with O_DIRECT where the file system has that, into a
-// bounce buffer each, and copy from there to where the ranges belong. The page cache is told to forget what was read.
+// Reads many ranges of one file into memory, once and deep: NB_BULK_DEPTH threads ask for aligned blocks of 1 MiB at
+// the same time, from the page cache where it has them, else past it with O_DIRECT where the file system has that, into
+// a bounce buffer each, and copy from there to where the ranges belong. The page cache then forgets what was read.
 #ifndef NB_PLATFORM_BULK_H
 #define NB_PLATFORM_BULK_H
 

@@ -20,7 +20,7 @@
 #include "tests/support/data_path.h"
 #include "tests/support/scratch.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SHADOWED = 1 };
 #else
 enum { SHADOWED = 0 };
@@ -28,8 +28,8 @@ enum { SHADOWED = 0 };
 
 static const uint64_t SLACK_BYTES = 16000000;
 
-// Runs the program; its peak in bytes, 0 when it failed.
-static uint64_t peak_of(const char *arguments)
+// Runs the program; its peak in bytes.
+static uint64_t peak_of(const char *arguments, int expected_code)
 {
     char command[4096];
     const char *build = getenv("BUILD");
@@ -42,7 +42,7 @@ static uint64_t peak_of(const char *arguments)
     int status;
     struct rusage usage;
     assert_int_equal(wait4(child, &status, 0, &usage), child);
-    assert_int_equal(status, 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == expected_code);
     return (uint64_t)usage.ru_maxrss * 1024;
 }
 
@@ -59,11 +59,32 @@ static void check(const char *what, const char *plan_arguments, const char *argu
     uint64_t total = plan_value(plan, "total"), mapped = plan_value(plan, "weights_mapped");
     assert_int_equal(total, plan_value(plan, "weights_resident") + plan_value(plan, "host") +
                                 plan_value(plan, "cache") + plan_value(plan, "scratch") + plan_value(plan, "exchange"));
-    uint64_t peak = peak_of(arguments);
+    uint64_t peak = peak_of(arguments, 0);
     if (peak > total + mapped + SLACK_BYTES)
         fail_msg("%s: plan %llu, mapped weights %llu, peak %llu", what, (unsigned long long)total,
                  (unsigned long long)mapped, (unsigned long long)peak);
     json_decref(lines);
+}
+
+static void scores_keep_to_the_plan(void **state)
+{
+    (void)state;
+    const char *found = nb_test_data("models/mini-math");
+    if (SHADOWED || !found)
+        skip();
+    char *model = strdup(found), ids[2048] = "";
+    for (int i = 0; i < 300; i++)
+        snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%d%s", 1 + i % 200, i < 299 ? " " : "\n");
+    assert_true(nb_scratch_put("ids", ids));
+    static const char *const policies[] = {"mapped", "resident"}, *const contexts[] = {"", "--ctx 512", "--ctx 64"};
+    for (size_t p = 0; p < 2; p++)
+        for (size_t c = 0; c < 3; c++) {
+            char plan[1024], run[1100];
+            snprintf(plan, sizeof plan, "score %s --ids ids --weights %s --kv f32 %s", model, policies[p], contexts[c]);
+            snprintf(run, sizeof run, "%s --logits logits 2>/dev/null", plan);
+            check("score", plan, run);
+        }
+    free(model);
 }
 
 // A model of some 100 MB with the vocabulary and tokenizer of a real one, in which the tokenizer's share is large.
@@ -134,7 +155,7 @@ static void a_large_tokenizer_leaves_no_tree(void **state)
         skip();
     char arguments[1024];
     snprintf(arguments, sizeof arguments, "tokenize %s </dev/null", found);
-    uint64_t peak = peak_of(arguments);
+    uint64_t peak = peak_of(arguments, 0);
     if (peak > 14000000 + 11500000 + SLACK_BYTES)
         fail_msg("peak %llu", (unsigned long long)peak);
 }
@@ -175,6 +196,88 @@ static void what_does_not_fit_is_refused_with_its_table(void **state)
     free(model);
 }
 
+static uint64_t memory_total(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "MemTotal: %llu kB", &kib) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+static void add_matrix(json_t *header, uint64_t *end, const char *name, uint64_t rows, uint64_t cols)
+{
+    uint64_t begin = *end;
+    *end += 2 * rows * cols;
+    json_t *shape =
+        cols > 1 ? json_pack("[I, I]", (json_int_t)rows, (json_int_t)cols) : json_pack("[I]", (json_int_t)rows);
+    json_object_set_new(header, name,
+                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", "BF16", "shape", shape, "data_offsets",
+                                  (json_int_t)begin, (json_int_t)*end));
+}
+
+// A BF16 checkpoint of twice the machine's memory, all holes. Returns false where the file system cannot have that.
+static bool make_large(const char *folder)
+{
+    enum { D = 4096, F = 1 << 17 };
+    static const struct {
+        const char *name;
+        uint64_t rows, cols;
+    } parts[] = {{"input_layernorm", D, 1},  {"post_attention_layernorm", D, 1},
+                 {"self_attn.q_proj", D, D}, {"self_attn.k_proj", D, D},
+                 {"self_attn.v_proj", D, D}, {"self_attn.o_proj", D, D},
+                 {"mlp.gate_proj", F, D},    {"mlp.up_proj", F, D},
+                 {"mlp.down_proj", D, F}};
+    char path[256], name[128], config[1024];
+    uint64_t end = 0, n_layers = 1 + 2 * memory_total() / (6ull * F * D);
+    json_t *header = json_object();
+    add_matrix(header, &end, "model.embed_tokens.weight", 256, D);
+    add_matrix(header, &end, "model.norm.weight", D, 1);
+    for (uint64_t layer = 0; layer < n_layers; layer++)
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            snprintf(name, sizeof name, "model.layers.%llu.%s.weight", (unsigned long long)layer, parts[i].name);
+            add_matrix(header, &end, name, parts[i].rows, parts[i].cols);
+        }
+    snprintf(config, sizeof config,
+             "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":%d,"
+             "\"intermediate_size\":%d,\"num_hidden_layers\":%llu,\"num_attention_heads\":32,"
+             "\"num_key_value_heads\":32,\"vocab_size\":256,\"max_position_embeddings\":512,\"rms_norm_eps\":1e-6,"
+             "\"rope_theta\":10000,\"tie_word_embeddings\":true,\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}",
+             D, F, (unsigned long long)n_layers);
+    snprintf(path, sizeof path, "%s/config.json", folder);
+    assert_true(nb_scratch_put(path, config));
+    char *text = json_dumps(header, JSON_COMPACT);
+    uint64_t n = strlen(text);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    FILE *file = fopen(path, "wb");
+    assert_true(file && fwrite(&n, 8, 1, file) == 1 && fwrite(text, n, 1, file) == 1 && fflush(file) == 0);
+    bool is_made = ftruncate(fileno(file), (off_t)(8 + n + end)) == 0;
+    fclose(file);
+    free(text);
+    json_decref(header);
+    return is_made;
+}
+
+static void a_resident_checkpoint_that_does_not_fit_is_not_begun(void **state)
+{
+    (void)state;
+    if (SHADOWED || !make_large("large"))
+        skip();
+    int code;
+    char *text = app_output(&code, "run large --prompt-ids /dev/null --weights resident 2>&1 >/dev/null");
+    assert_int_equal(code, 4);
+    const char *table = strstr(text, "Memory plan for"), *error = strstr(text, "nibble: error: the plan does not fit");
+    assert_true(table && error && table < error && strstr(table, "weights, resident copy"));
+    free(text);
+    // Nothing was taken for it: neither copy nor bounce buffers, and no page of the map but the header's.
+    uint64_t peak = peak_of("run large --prompt-ids /dev/null --weights resident 2>/dev/null", 4);
+    assert_true(peak > 0 && peak < SLACK_BYTES);
+    assert_int_equal(unlink("large/model.safetensors"), 0); // its size frightens
+}
+
 // The programs and the data are named from the tree, the scratch folder is elsewhere.
 static int enter(void **state)
 {
@@ -197,8 +300,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_keep_to_the_plan),
         cmocka_unit_test(models_keep_to_the_plan),
+        cmocka_unit_test(scores_keep_to_the_plan),
         cmocka_unit_test(a_large_tokenizer_leaves_no_tree),
         cmocka_unit_test(what_does_not_fit_is_refused_with_its_table),
+        cmocka_unit_test(a_resident_checkpoint_that_does_not_fit_is_not_begun),
     };
     return cmocka_run_group_tests(tests, enter, nb_scratch_leave);
 }
