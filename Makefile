@@ -163,6 +163,9 @@ run: deps ## build, and answer a question with the bundled 4-bit model; Q="What 
 bench: all ## the speed table of docs/PERFORMANCE.md; some minutes; WRITE=1 puts it there
 	@tests/bench/speed.sh $(BUILD)/nibble
 
+bench-train: all ## the speed table of docs/TRAINING.md, against PyTorch in a throw-away environment
+	@tests/bench/train.sh $(BUILD)/nibble-qat
+
 # ---- tests -------------------------------------------------------------------------------------------------------
 
 TEST_SECONDS ?= 300
@@ -244,7 +247,7 @@ help: ## this list
 	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS SOAK_TOKENS Q"
 
 FORCE:
-.PHONY: all deps run bench test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
+.PHONY: all deps run bench bench-train test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
         format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:

@@ -70,7 +70,9 @@ void nb_train_place_close(nb_train_place *place)
 {
     if (!place->is_open)
         return;
-    (void)rmdir(place->path); // stays while something is in it
+    if (access(place->state, F_OK) != 0)
+        (void)unlink(place->traces); // of a training that never came to a checkpoint
+    (void)rmdir(place->path);        // stays while something is in it
     close(place->fd);
     place->is_open = false;
 }
