@@ -94,7 +94,7 @@ static const nb_story sharing[] = {
      "is each "
      "group|many {X} are in each group]?\n"
      "{b} {X} cost {a$}. How much does one {X.1} cost?\n"
-     "{A} paid {a$} for {b} {X}. [All cost the same.|] How much [was|did] each [{X.1}|one] [cost|]?\n"
+     "{A} paid {a$} for {b} {X}. [All cost the same.|] How much did each [{X.1}|one] cost?\n"
      "{A} bought {b} {X} for {a$}. What is the price of one {X.1}?\n"
      "{A} read {a} pages in {b} days, the same number every day. How many pages did {A.he} read each day?\n"
      "A book has {a} pages. {A} wants to read it in {b} days. How many pages must {A.he} read a day?\n"
