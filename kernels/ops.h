@@ -192,7 +192,7 @@ NB_MUST_USE nb_status nb_ops_select(nb_ops *ops, nb_exec *exec, const char *isa,
 // Fills empty fused slots with composed versions.
 void nb_ops_compose(nb_ops *ops);
 
-enum { NB_ATTENTION_ROWS = 4 }; // rows whose partial results are held at a time
+enum { NB_ATTENTION_ROWS = 16 }; // rows whose partial results are held at a time
 
 // Floats of nb_attention_args.partials: partial sums of NB_ATTENTION_ROWS rows.
 static inline size_t nb_attention_partial_floats(uint32_t n_heads, uint32_t head_dim, uint32_t n_slots)

@@ -189,7 +189,7 @@ typedef struct nb_session_options {
     uint32_t n_ctx;        // KV ring capacity in tokens; 0: min(max_positions, 8192)
     uint32_t n_sinks;      // pinned first tokens; default 4
     nb_kv kv;              // default NB_KV_DEFAULT
-    uint32_t n_chunk;      // tokens of one prefill pass; default 128. Results do not depend on it
+    uint32_t n_chunk;      // tokens of one prefill pass; default 192. Results do not depend on it
     uint32_t n_logit_rows; // rows of logits computed at a time for nb_logits_fn; default 1, 16 suits scoring
 } nb_session_options;
 NB_API nb_session_options nb_session_defaults(void);

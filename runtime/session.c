@@ -7,8 +7,8 @@
 enum {
     DEFAULT_CTX = 8192,
     DEFAULT_SINKS = 4,
-    DEFAULT_CHUNK = 128,
-    MAX_CTX = 1 << 26, // 64 M tokens: beyond any model's positions, far from overflowing 32-bit slots
+    DEFAULT_CHUNK = 192, // whole tiles of six tokens; more would decode weights less often, and cost memory
+    MAX_CTX = 1 << 26,   // 64 M tokens: beyond any model's positions, far from overflowing 32-bit slots
     MAX_CHUNK = 4096,
     MAX_LOGIT_ROWS = 4096,
 };
