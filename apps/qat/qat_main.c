@@ -22,7 +22,7 @@ static const qat_command commands[] = {
     {"qfit", "fit a model to the 4-bit cache", nb_command_qfit},
     {"qat", "train with the 4-bit forward pass", nb_command_qat},
     {"grad", "loss and gradients of one batch", nb_command_grad},
-    {"eval", "accuracy on a task", NULL},
+    {"eval", "accuracy on a task", nb_command_eval},
     {"entropy", "entropy and sampling errors by token class", NULL},
 };
 

@@ -291,6 +291,16 @@ nb_step_verdict nb_numbers_compare(const char *left, size_t left_bytes, const ch
 
 // ---- the answer -----------------------------------------------------------------------------------------------------
 
+bool nb_number_take(const char *text, size_t bytes, nb_span *span)
+{
+    reader in = {text, text + bytes};
+    number found;
+    if (!take_number(&in, &found))
+        return false;
+    *span = found.span;
+    return true;
+}
+
 bool nb_answer_find(const char *text, size_t bytes, nb_span *answer)
 {
     static const char *const marks[] = {"answer is", "\\boxed{"};

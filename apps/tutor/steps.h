@@ -38,6 +38,9 @@ nb_step_verdict nb_step_check(const char *line, size_t bytes, nb_step_parts *par
 // is not checkable or does not fit.
 bool nb_step_solve(const nb_step_parts *parts, char *text, size_t capacity);
 
+// The number that a text begins with, as written. False: it begins with something else.
+bool nb_number_take(const char *text, size_t bytes, nb_span *number);
+
 // The number of the last "answer is N" or "\boxed{N}" of a text, as written. False: there is none.
 bool nb_answer_find(const char *text, size_t bytes, nb_span *answer);
 
