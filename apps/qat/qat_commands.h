@@ -3,6 +3,7 @@
 #ifndef NB_APPS_QAT_COMMANDS_H
 #define NB_APPS_QAT_COMMANDS_H
 
+int nb_command_entropy(int argc, char **argv);
 int nb_command_eval(int argc, char **argv);
 int nb_command_grad(int argc, char **argv);
 int nb_command_init(int argc, char **argv);

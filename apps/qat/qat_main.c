@@ -23,7 +23,7 @@ static const qat_command commands[] = {
     {"qat", "train with the 4-bit forward pass", nb_command_qat},
     {"grad", "loss and gradients of one batch", nb_command_grad},
     {"eval", "accuracy on a task", nb_command_eval},
-    {"entropy", "entropy and sampling errors by token class", NULL},
+    {"entropy", "entropy and sampling errors by token class", nb_command_entropy},
 };
 
 static void print_help(FILE *file)
