@@ -11,6 +11,8 @@ JOBS     ?= $(shell nproc 2>/dev/null || echo 1)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# One name for one directory, however it was spelt: the dependency files know their objects by it.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(abspath $(BUILD)))
 
 # ---- flags -------------------------------------------------------------------------------------------------------
 
@@ -200,7 +202,7 @@ asan: ## unit tests with the address and undefined-behaviour sanitizers
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## unit tests with the thread sanitizer
-	@$(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
+	@NB_SOAK_TOKENS=1000 $(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
 
 SOAK_TOKENS ?= 100000
 soak: ## SOAK_TOKENS (100000) through full rings, checked against fresh computations

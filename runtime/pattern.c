@@ -10,8 +10,17 @@
 #include "runtime/pattern_syntax.h"
 #include "runtime/utf8.h"
 
-// Steps and memory of one search. Honest patterns need a few steps for each character that they match.
-enum { MATCH_STEPS_MAX = 100 * 1000 * 1000, MATCH_HEAP_KIB_MAX = 256 << 10 };
+// A search is tried with few steps in a small part of the text, which suffices for nearly all, and again with more where
+// it needs more. What such attempts cost beyond what a match of their length may is taken from a budget for the text, so
+// that neither one search nor the sum of many can take long.
+enum {
+    FIRST_STEPS = 4096,
+    FIRST_BYTES = 4096, // looked at, from where the search begins
+    GROWTH = 16,
+    WORK_A_BYTE = 64, // that a match may need
+    WORK_MAX = 32 * 1000 * 1000,
+    MATCH_HEAP_KIB_MAX = 256 << 10,
+};
 
 struct nb_pattern {
     pcre2_code *code; // NULL: a literal
@@ -23,6 +32,7 @@ struct nb_pattern {
 struct nb_matcher {
     pcre2_match_data *data;
     pcre2_match_context *context;
+    int64_t work_left; // steps and bytes, for one text; below 0 long matches must still earn it
 };
 
 static nb_status allocate(nb_pattern **pattern, size_t literal_bytes, const char *where, nb_error *error)
@@ -83,7 +93,7 @@ nb_status nb_pattern_regex(nb_pattern **pattern, const char *regex, size_t bytes
         return status;
     }
     // Without a machine-code compiler (or executable memory) PCRE2 interprets: slower, the same matches.
-    (*pattern)->is_compiled = pcre2_jit_compile((*pattern)->code, PCRE2_JIT_COMPLETE) == 0;
+    (*pattern)->is_compiled = pcre2_jit_compile((*pattern)->code, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0;
     return NB_OK;
 }
 
@@ -101,7 +111,7 @@ nb_status nb_matcher_create(nb_matcher **matcher, nb_error *error)
         (*matcher)->data = pcre2_match_data_create(1, NULL);
         (*matcher)->context = pcre2_match_context_create(NULL);
         if ((*matcher)->data && (*matcher)->context) {
-            pcre2_set_match_limit((*matcher)->context, MATCH_STEPS_MAX);
+            (*matcher)->work_left = WORK_MAX;
             pcre2_set_heap_limit((*matcher)->context, MATCH_HEAP_KIB_MAX);
             return NB_OK;
         }
@@ -120,28 +130,77 @@ void nb_matcher_free(nb_matcher *matcher)
     free(matcher);
 }
 
+// One attempt: text[from..end), of which a match that would look at what follows `end` is only partial.
+static int attempt(const nb_pattern *pattern, nb_matcher *matcher, const char *text, size_t from, size_t end,
+                   bool is_whole, uint32_t steps)
+{
+    PCRE2_SPTR subject = (PCRE2_SPTR)text;
+    uint32_t options = is_whole ? 0 : PCRE2_PARTIAL_HARD;
+    int n = PCRE2_ERROR_JIT_STACKLIMIT;
+    pcre2_set_match_limit(matcher->context, steps);
+    if (pattern->is_compiled)
+        n = pcre2_jit_match(pattern->code, subject, end, from, options, matcher->data, matcher->context);
+    if (n == PCRE2_ERROR_JIT_STACKLIMIT) // machine code has a small stack; the interpreter takes its from the heap
+        n = pcre2_match(pattern->code, subject, end, from, options | PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, matcher->data,
+                        matcher->context);
+    return n;
+}
+
+static size_t end_of_part(const char *text, size_t from, size_t bytes, uint64_t part_bytes)
+{
+    if (bytes - from <= part_bytes)
+        return bytes;
+    size_t end = from + part_bytes;
+    while (end > from && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    return end;
+}
+
+// Whether an attempt has to be made again with more steps, or with a larger part.
+static bool wants_more(int n, bool is_whole, uint64_t *steps, uint64_t *part_bytes)
+{
+    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT)
+        *steps *= GROWTH;
+    else if (!is_whole && (n == PCRE2_ERROR_PARTIAL || n == PCRE2_ERROR_NOMATCH))
+        *part_bytes *= GROWTH;
+    else
+        return false;
+    return true;
+}
+
+static nb_status search_error(int n, nb_error *error)
+{
+    if (n == PCRE2_ERROR_NOMEMORY || n == PCRE2_ERROR_HEAPLIMIT)
+        return nb_error_set(error, NB_ERR_SYSTEM, "pattern matching does not fit memory");
+    return nb_error_set(error, NB_ERR_INPUT,
+                        "text; expected that the tokenizer's pattern splits it in %d steps, found more", WORK_MAX);
+}
+
 static nb_status search_regex(const nb_pattern *pattern, nb_matcher *matcher, const char *text, size_t bytes,
                               nb_match *match, bool *found, nb_error *error)
 {
-    PCRE2_SPTR subject = (PCRE2_SPTR)text;
-    int n = PCRE2_ERROR_JIT_STACKLIMIT;
-    if (pattern->is_compiled)
-        n = pcre2_jit_match(pattern->code, subject, bytes, match->from, 0, matcher->data, matcher->context);
-    if (n ==
-        PCRE2_ERROR_JIT_STACKLIMIT) // machine code has a small stack; the interpreter takes its memory from the heap
-        n = pcre2_match(pattern->code, subject, bytes, match->from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, matcher->data,
-                        matcher->context);
-    if (n == PCRE2_ERROR_NOMEMORY)
-        return nb_error_set(error, NB_ERR_SYSTEM, "pattern matching does not fit memory");
-    if (n < 0 && n != PCRE2_ERROR_NOMATCH)
-        return nb_error_set(error, NB_ERR_INPUT,
-                            "text; expected that the tokenizer's pattern splits it in %d steps, found more",
-                            MATCH_STEPS_MAX);
-    *found = n >= 0;
+    uint64_t steps = FIRST_STEPS, part_bytes = FIRST_BYTES;
+    int64_t work = 0;
+    size_t from = match->from;
+    for (int n;;) {
+        size_t end = end_of_part(text, from, bytes, part_bytes);
+        n = attempt(pattern, matcher, text, from, end, end == bytes, (uint32_t)nb_min(steps, WORK_MAX));
+        *found = n >= 0;
+        if (!wants_more(n, end == bytes, &steps, &part_bytes)) {
+            if (n < 0 && n != PCRE2_ERROR_NOMATCH)
+                return search_error(n, error);
+            break;
+        }
+        work += (int64_t)(steps + nb_min(part_bytes, bytes - from)); // what the next attempt may take
+        if (work > matcher->work_left + WORK_A_BYTE * (int64_t)(bytes - from))
+            return search_error(n, error);
+    }
     if (*found) {
         match->begin = pcre2_get_ovector_pointer(matcher->data)[0];
         match->end = pcre2_get_ovector_pointer(matcher->data)[1];
     }
+    int64_t earned = *found && match->end > from ? WORK_A_BYTE * (int64_t)(match->end - from) : 0;
+    matcher->work_left -= work > earned ? work - earned : 0;
     return NB_OK;
 }
 

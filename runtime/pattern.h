@@ -21,7 +21,7 @@ NB_MUST_USE nb_status nb_pattern_literal(nb_pattern **pattern, const char *liter
                                          nb_error *error);
 void nb_pattern_free(nb_pattern *pattern);
 
-// Working memory of matching; one for each thread, good for every pattern.
+// Working memory of matching, and the budget of work for one text; good for every pattern.
 typedef struct nb_matcher nb_matcher;
 NB_MUST_USE nb_status nb_matcher_create(nb_matcher **matcher, nb_error *error);
 void nb_matcher_free(nb_matcher *matcher);
@@ -34,7 +34,8 @@ typedef struct nb_match {
 } nb_match;
 #define NB_MATCH_BEGIN ((nb_match){0, 0, 0, SIZE_MAX})
 
-// `*found` tells whether there is a next match. Errors: NB_ERR_INPUT (match limit exceeded), NB_ERR_SYSTEM.
+// `*found` tells whether there is a next match. Errors: NB_ERR_INPUT (the budget is used up),
+// NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_pattern_next(const nb_pattern *pattern, nb_matcher *matcher, const char *text, size_t bytes,
                                       nb_match *match, bool *found, nb_error *error);
 

@@ -4,7 +4,7 @@
 # gives the same library and programs as the build that is already here.
 set -u
 
-BUILD=$(realpath -m --relative-to=. "${BUILD:-build}") # as make names it: its dependency files know no other name
+BUILD=$(realpath -m "${BUILD:-build}")
 programs='libnibble.a libnibble.so nibble nibble-qat'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

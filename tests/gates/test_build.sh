@@ -50,6 +50,9 @@ sleep 0.01 && touch platform/one.c
 expect 'a changed source' "$(compiled)" 'one '
 sleep 0.01 && touch platform/numbers.h
 expect 'a changed header' "$(compiled)" 'one two '
+sleep 0.01 && touch platform/numbers.h
+expect 'and where the folder is named in full' "$(compiled BUILD="$PWD/build")" 'one two '
+expect 'the same folder by its short name' "$(compiled BUILD=build/)" ''
 expect 'changed options' "$(compiled OPT=-O1)" 'alone one two '
 expect 'the same options again' "$(compiled OPT=-O1)" ''
 expect 'the options of before' "$(compiled)" 'alone one two '

@@ -13,31 +13,9 @@
 #include <cmocka.h>
 
 #include "platform/file.h"
+#include "tests/support/checkpoint_edit.h"
 #include "tests/support/data_path.h"
 #include "tests/support/faults.h"
-
-static char directory[512];
-
-static int set_up(void **state)
-{
-    (void)state;
-    nb_test_directory_make(directory, sizeof directory);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nb_test_directory_remove(directory);
-    return 0;
-}
-
-static const char *in_directory(const char *name)
-{
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
 
 // A file of U8 tensors of one byte each, with the given names.
 static void write_shard(const char *file, const char *const *names, size_t n_names)
@@ -52,19 +30,19 @@ static void write_shard(const char *file, const char *const *names, size_t n_nam
     uint8_t bytes[4096] = {0};
     memcpy(bytes, &n, 8);
     memcpy(bytes + 8, header, n);
-    nb_test_file_write(in_directory(file), bytes, 8 + n + n_names);
+    nb_test_file_write(nb_edit_path(file), bytes, 8 + n + n_names);
 }
 
 static void write_text(const char *file, const char *text)
 {
-    nb_test_file_write(in_directory(file), text, strlen(text));
+    nb_test_file_write(nb_edit_path(file), text, strlen(text));
 }
 
 static void assert_refused(const char *words)
 {
     nb_checkpoint checkpoint;
     nb_error error = {0};
-    nb_status status = nb_checkpoint_open(&checkpoint, directory, &error);
+    nb_status status = nb_checkpoint_open(&checkpoint, nb_edit_directory(), &error);
     if (status != NB_ERR_INPUT || !strstr(error.text, words))
         fail_msg("%d: %s\n  expected: %s", (int)status, error.text, words);
     assert_null(checkpoint.shards);
@@ -89,7 +67,7 @@ static void test_shards(void **state)
     (void)state;
     write_pair(good_index);
     nb_checkpoint checkpoint;
-    assert_int_equal(nb_checkpoint_open(&checkpoint, directory, NULL), NB_OK);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_directory(), NULL), NB_OK);
     assert_int_equal(checkpoint.n_shards, 2);
     assert_int_equal(checkpoint.n_entries, 4);
     const nb_entry *c = nb_checkpoint_find(&checkpoint, "c");
@@ -110,11 +88,11 @@ static void test_single_and_sidecar(void **state)
     write_shard("model.safetensors", ab, 2);
     write_text(INDEX, "not read when the single file is there");
     nb_checkpoint checkpoint;
-    assert_int_equal(nb_checkpoint_open(&checkpoint, directory, NULL), NB_OK);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_directory(), NULL), NB_OK);
     assert_int_equal(checkpoint.n_entries, 2);
     nb_checkpoint_close(&checkpoint);
     write_shard("k_shift.st", cd, 2);
-    assert_int_equal(nb_checkpoint_open(&checkpoint, directory, NULL), NB_OK);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_directory(), NULL), NB_OK);
     assert_int_equal(checkpoint.n_entries, 4);
     nb_checkpoint_close(&checkpoint);
     write_shard("k_shift.st", ab, 1);
@@ -122,7 +100,7 @@ static void test_single_and_sidecar(void **state)
     write_text("k_shift.st", "");
     assert_refused("k_shift.st");
 
-    assert_int_equal(nb_checkpoint_open(&checkpoint, in_directory("model.safetensors"), NULL), NB_OK);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_path("model.safetensors"), NULL), NB_OK);
     assert_int_equal(checkpoint.n_entries, 2);
     assert_string_equal(checkpoint.shards[0].name, "model.safetensors");
     nb_checkpoint_close(&checkpoint);
@@ -163,26 +141,26 @@ static void test_bad_files(void **state)
     (void)state;
     nb_checkpoint checkpoint;
     nb_error error = {0};
-    assert_int_equal(nb_checkpoint_open(&checkpoint, in_directory("nothing"), &error), NB_ERR_INPUT);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_path("nothing"), &error), NB_ERR_INPUT);
     assert_non_null(strstr(error.text, "nothing"));
-    assert_int_equal(symlink("model.safetensors", in_directory("model.safetensors")), 0);
+    assert_int_equal(symlink("model.safetensors", nb_edit_path("model.safetensors")), 0);
     assert_refused("model.safetensors"); // a loop leads nowhere
     error = (nb_error){0};
-    assert_int_equal(nb_checkpoint_open(&checkpoint, in_directory("model.safetensors"), &error), NB_ERR_INPUT);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_path("model.safetensors"), &error), NB_ERR_INPUT);
     assert_non_null(strstr(error.text, "loop"));
-    assert_int_equal(unlink(in_directory("model.safetensors")), 0);
-    assert_int_equal(mkdir(in_directory("model.safetensors"), 0700), 0);
+    assert_int_equal(unlink(nb_edit_path("model.safetensors")), 0);
+    assert_int_equal(mkdir(nb_edit_path("model.safetensors"), 0700), 0);
     assert_refused("found a directory");
-    assert_int_equal(rmdir(in_directory("model.safetensors")), 0);
-    assert_int_equal(mkfifo(in_directory("model.safetensors"), 0600), 0);
+    assert_int_equal(rmdir(nb_edit_path("model.safetensors")), 0);
+    assert_int_equal(mkfifo(nb_edit_path("model.safetensors"), 0600), 0);
     assert_refused("found a FIFO");
-    assert_int_equal(unlink(in_directory("model.safetensors")), 0);
+    assert_int_equal(unlink(nb_edit_path("model.safetensors")), 0);
     write_text("model.safetensors", "");
     assert_refused("at least 8 bytes, found 0");
     write_shard("real", ab, 2); // a link to a file is how the Hub's cache looks
-    assert_int_equal(unlink(in_directory("model.safetensors")), 0);
-    assert_int_equal(symlink("real", in_directory("model.safetensors")), 0);
-    assert_int_equal(nb_checkpoint_open(&checkpoint, directory, NULL), NB_OK);
+    assert_int_equal(unlink(nb_edit_path("model.safetensors")), 0);
+    assert_int_equal(symlink("real", nb_edit_path("model.safetensors")), 0);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_directory(), NULL), NB_OK);
     nb_checkpoint_close(&checkpoint);
 }
 
@@ -194,9 +172,9 @@ static void test_unreadable(void **state)
         skip();
     }
     write_shard("model.safetensors", ab, 2);
-    assert_int_equal(chmod(directory, 0), 0);
+    assert_int_equal(chmod(nb_edit_directory(), 0), 0);
     assert_refused("permission");
-    assert_int_equal(chmod(directory, 0700), 0);
+    assert_int_equal(chmod(nb_edit_directory(), 0700), 0);
 }
 
 static void test_faults(void **state)
@@ -205,7 +183,7 @@ static void test_faults(void **state)
     write_pair(good_index);
     write_shard("k_shift.st", (const char *const[]){"e"}, 1);
     nb_checkpoint checkpoint;
-    assert_int_equal(nb_checkpoint_open(&checkpoint, directory, NULL), NB_OK);
+    assert_int_equal(nb_checkpoint_open(&checkpoint, nb_edit_directory(), NULL), NB_OK);
     nb_checkpoint_close(&checkpoint);
     static const nb_fault kinds[] = {NB_FAULT_MALLOC, NB_FAULT_OPEN, NB_FAULT_MMAP, NB_FAULT_STAT, NB_FAULT_READ};
     for (size_t i = 0; i < NB_COUNT(kinds); i++) {
@@ -213,7 +191,7 @@ static void test_faults(void **state)
         for (uint64_t n = 1;; n++) {
             nb_error error = {0};
             nb_faults_fail_at(kinds[i], n);
-            nb_status status = nb_checkpoint_open(&checkpoint, directory, &error);
+            nb_status status = nb_checkpoint_open(&checkpoint, nb_edit_directory(), &error);
             bool failed = nb_faults_reset();
             if (status == NB_OK)
                 nb_checkpoint_close(&checkpoint);
@@ -234,12 +212,12 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_shards, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_single_and_sidecar, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_index_rules, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bad_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_unreadable, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_faults, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shards, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_single_and_sidecar, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_index_rules, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_bad_files, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_unreadable, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_faults, nb_edit_enter, nb_edit_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

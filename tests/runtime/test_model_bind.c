@@ -16,29 +16,6 @@
 #include "tests/support/checkpoint_edit.h"
 #include "tests/support/data_path.h"
 
-static char directory[512];
-
-static int set_up(void **state)
-{
-    (void)state;
-    nb_test_directory_make(directory, sizeof directory);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    nb_test_directory_remove(directory);
-    return 0;
-}
-
-static const char *in_directory(const char *name)
-{
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    return path;
-}
-
 // A fresh copy of a reference model, its file open for editing; skips the test where there is none.
 static nb_edit fresh(const char *model)
 {
@@ -47,11 +24,9 @@ static nb_edit fresh(const char *model)
     const char *source = nb_test_data(name);
     if (!source)
         skip();
-    nb_test_directory_remove(directory);
-    nb_test_directory_make(directory, sizeof directory);
-    nb_test_directory_copy(source, directory);
+    nb_edit_begin(source);
     nb_edit edit;
-    nb_edit_load(&edit, in_directory("model.safetensors"));
+    nb_edit_load(&edit, nb_edit_path("model.safetensors"));
     return edit;
 }
 
@@ -60,7 +35,7 @@ static void assert_opens(void)
     for (int resident = 0; resident < 2; resident++) {
         nb_model model;
         nb_error error = {0};
-        if (nb_model_open(&model, directory, resident, NULL, NULL, &error) != NB_OK)
+        if (nb_model_open(&model, nb_edit_directory(), resident, NULL, NULL, &error) != NB_OK)
             fail_msg("%s", error.text);
         nb_model_close(&model);
     }
@@ -71,7 +46,7 @@ static void assert_refused(const char *words)
     for (int resident = 0; resident < 2; resident++) {
         nb_model model;
         nb_error error = {0};
-        nb_status status = nb_model_open(&model, directory, resident, NULL, NULL, &error);
+        nb_status status = nb_model_open(&model, nb_edit_directory(), resident, NULL, NULL, &error);
         if (status != NB_ERR_INPUT || !strstr(error.text, words))
             fail_msg("%d: %s\n  expected: %s", (int)status, error.text, words);
         assert_null(model.storage);
@@ -81,7 +56,7 @@ static void assert_refused(const char *words)
 
 static void save(nb_edit *edit)
 {
-    nb_edit_save(edit, in_directory("model.safetensors"));
+    nb_edit_save(edit, nb_edit_path("model.safetensors"));
 }
 
 static void save_refused(nb_edit *edit, const char *words)
@@ -168,18 +143,18 @@ static void test_plain_config_of_quantised_tensors(void **state)
     (void)state;
     nb_edit e = fresh(MODELOPT);
     save(&e);
-    assert_int_equal(unlink(in_directory("hf_quant_config.json")), 0);
+    assert_int_equal(unlink(nb_edit_path("hf_quant_config.json")), 0);
     assert_opens(); // config.json alone suffices
-    json_t *config = json_load_file(in_directory("config.json"), 0, NULL);
+    json_t *config = json_load_file(nb_edit_path("config.json"), 0, NULL);
     json_object_del(config, "quantization_config");
-    assert_int_equal(json_dump_file(config, in_directory("config.json"), 0), 0);
+    assert_int_equal(json_dump_file(config, nb_edit_path("config.json"), 0), 0);
     assert_refused("found U8");
     const char *legacy = "{\"quantization\":{\"quant_algo\":\"NVFP4\",\"group_size\":16,\"exclude_modules\":[]}}";
-    nb_test_file_write(in_directory("hf_quant_config.json"), legacy, strlen(legacy));
+    nb_test_file_write(nb_edit_path("hf_quant_config.json"), legacy, strlen(legacy));
     assert_opens(); // and so does the older file
     json_object_set_new(config, "hidden_size", json_integer(160));
     json_object_set_new(config, "head_dim", json_integer(16));
-    assert_int_equal(json_dump_file(config, in_directory("config.json"), 0), 0);
+    assert_int_equal(json_dump_file(config, nb_edit_path("config.json"), 0), 0);
     assert_refused("expected F16/BF16/F32 [1009, 160], found BF16 [1009, 144]");
     json_decref(config);
 }
@@ -237,7 +212,7 @@ static void test_tolerated_spellings(void **state)
     save(&e);
     nb_model model;
     nb_error error = {0};
-    if (nb_model_open(&model, directory, false, NULL, NULL, &error) != NB_OK)
+    if (nb_model_open(&model, nb_edit_directory(), false, NULL, NULL, &error) != NB_OK)
         fail_msg("%s", error.text);
     assert_true(model.layers[1].down.global_scale == nb_bf16_decode(0x3a00));
     assert_true(model.layers[1].down.input_scale == 0);
@@ -259,7 +234,7 @@ static void test_mixed_layers(void **state)
     save(&e);
     nb_model model;
     nb_error error = {0};
-    if (nb_model_open(&model, directory, true, NULL, NULL, &error) != NB_OK)
+    if (nb_model_open(&model, nb_edit_directory(), true, NULL, NULL, &error) != NB_OK)
         fail_msg("%s", error.text);
     assert_int_equal(model.layers[0].q.format, NB_FORMAT_BF16);
     assert_true(model.layers[0].q.global_scale == 1 && !model.layers[0].q.scales);
@@ -297,7 +272,7 @@ static void test_key_shift(void **state)
     append_shifts(&e, "BF16", "[1, 2, 1, 16]", bytes, 64, 2); // in the shard, as it broadcasts
     save(&e);
     nb_model model;
-    assert_int_equal(nb_model_open(&model, directory, true, NULL, NULL, NULL), NB_OK);
+    assert_int_equal(nb_model_open(&model, nb_edit_directory(), true, NULL, NULL, NULL), NB_OK);
     assert_true(model.has_key_shift);
     assert_true(model.layers[1].k_shift[17] == 1 && model.layers[1].k_shift[1] == 0);
     nb_model_close(&model);
@@ -307,8 +282,8 @@ static void test_key_shift(void **state)
     e = (nb_edit){.header = json_object()};
     double wide[32] = {[5] = 0.25};
     append_shifts(&e, "F64", "[2, 16]", wide, sizeof wide, 2);
-    nb_edit_save(&e, in_directory("k_shift.st"));
-    assert_int_equal(nb_model_open(&model, directory, false, NULL, NULL, NULL), NB_OK);
+    nb_edit_save(&e, nb_edit_path("k_shift.st"));
+    assert_int_equal(nb_model_open(&model, nb_edit_directory(), false, NULL, NULL, NULL), NB_OK);
     assert_true(model.has_key_shift && model.layers[0].k_shift[5] == 0.25f);
     nb_model_close(&model);
 
@@ -319,13 +294,13 @@ static void test_key_shift(void **state)
     for (size_t i = 0; i < NB_COUNT(refused); i++) {
         e = (nb_edit){.header = json_object()};
         append_shifts(&e, "F32", refused[i][0], bytes, 128, atoi(refused[i][1]));
-        nb_edit_save(&e, in_directory("k_shift.st"));
+        nb_edit_save(&e, nb_edit_path("k_shift.st"));
         assert_refused(refused[i][2]);
     }
     e = (nb_edit){.header = json_object()};
     memcpy(bytes + 4, &(float){INFINITY}, 4);
     append_shifts(&e, "F32", "[2, 16]", bytes, 128, 2);
-    nb_edit_save(&e, in_directory("k_shift.st"));
+    nb_edit_save(&e, nb_edit_path("k_shift.st"));
     assert_refused("k_shift.st: tensor model.layers.0.self_attn.k_shift: element 1:");
 }
 
@@ -345,10 +320,10 @@ static void test_broken_files(void **state)
     for (int resident = 0; resident < 2; resident++) { // shrinks while it is loaded
         e = fresh("llama-f16");
         save(&e);
-        snprintf(path, sizeof path, "%s", in_directory("model.safetensors"));
+        snprintf(path, sizeof path, "%s", nb_edit_path("model.safetensors"));
         nb_model model;
         nb_error error = {0};
-        nb_status status = nb_model_open(&model, directory, resident, truncate_on_progress, path, &error);
+        nb_status status = nb_model_open(&model, nb_edit_directory(), resident, truncate_on_progress, path, &error);
         if (status != NB_ERR_INPUT || (!strstr(error.text, "was changed") && !strstr(error.text, "too short")))
             fail_msg("%d %s", (int)status, error.text);
     }
@@ -362,12 +337,12 @@ static void test_broken_files(void **state)
     assert_refused("found 0");
     assert_int_equal(unlink(path), 0);
     assert_refused("model.safetensors");
-    assert_int_equal(unlink(in_directory("config.json")), 0);
+    assert_int_equal(unlink(nb_edit_path("config.json")), 0);
     assert_refused("config.json");
-    nb_test_file_write(in_directory("config.json"), "hello", 5);
+    nb_test_file_write(nb_edit_path("config.json"), "hello", 5);
     assert_refused("config.json: not valid JSON");
-    assert_int_equal(unlink(in_directory("config.json")), 0);
-    assert_int_equal(symlink("config.json", in_directory("config.json")), 0);
+    assert_int_equal(unlink(nb_edit_path("config.json")), 0);
+    assert_int_equal(symlink("config.json", nb_edit_path("config.json")), 0);
     assert_refused("loop of symbolic links");
     nb_model model;
     nb_error error = {0};
@@ -378,17 +353,17 @@ static void test_broken_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_harmless_names, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_shapes_and_dtypes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_plain_config_of_quantised_tensors, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_scales, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_global_scales, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_tolerated_spellings, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_mixed_layers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_tables, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_key_shift, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_broken_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_harmless_names, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_shapes_and_dtypes, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_plain_config_of_quantised_tensors, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_scales, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_global_scales, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_tolerated_spellings, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_mixed_layers, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_tables, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_key_shift, nb_edit_enter, nb_edit_leave),
+        cmocka_unit_test_setup_teardown(test_broken_files, nb_edit_enter, nb_edit_leave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,12 +3,48 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "tests/support/data_path.h"
+
+static char directory[512];
+
+int nb_edit_enter(void **state)
+{
+    (void)state;
+    nb_test_directory_make(directory, sizeof directory);
+    return 0;
+}
+
+int nb_edit_leave(void **state)
+{
+    (void)state;
+    nb_test_directory_remove(directory);
+    return 0;
+}
+
+const char *nb_edit_directory(void)
+{
+    return directory;
+}
+
+const char *nb_edit_path(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+void nb_edit_begin(const char *source)
+{
+    nb_test_directory_remove(directory);
+    nb_test_directory_make(directory, sizeof directory);
+    nb_test_directory_copy(source, directory);
+}
 
 void nb_edit_load(nb_edit *edit, const char *path)
 {

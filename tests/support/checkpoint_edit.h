@@ -8,6 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// A temporary directory for a test, as cmocka fixtures: a checkpoint is put together in it. One at a time.
+int nb_edit_enter(void **state);
+int nb_edit_leave(void **state);
+const char *nb_edit_directory(void);
+const char *nb_edit_path(const char *name); // of a file in it; valid until the next call
+
+// The directory anew, with the regular files of `source` in it.
+void nb_edit_begin(const char *source);
+
 typedef struct nb_edit {
     json_t *header;
     uint8_t *data;
