@@ -58,6 +58,10 @@ static inline uint32_t nb_traces_length(const nb_traces *traces, uint64_t docume
     return (uint32_t)(traces->starts[document + 1] - traces->starts[document]);
 }
 
+// Writes the ids of the first `n_documents` as text, one document a line.
+NB_MUST_USE nb_status nb_traces_write_ids(const nb_traces *traces, uint64_t n_documents, const char *path,
+                                          nb_error *error);
+
 // Lower-case hex of a SHA-256; `text` is returned.
 const char *nb_hash_text(const uint8_t hash[NB_HASH_BYTES], char text[NB_HASH_TEXT_BYTES]);
 

@@ -15,6 +15,8 @@
 #include "platform/memory.h"
 #include "platform/path.h"
 
+enum { CALIB_TRACES = 128 }; // what qfit takes
+
 // Whether OUT may be written, before hours of work; nb_staging_open asks again at the end.
 static nb_status check_out(const nb_trainer *t, nb_error *error)
 {
@@ -190,6 +192,8 @@ static nb_status look(nb_trainer *t, nb_error *error)
     NB_TRY(open_text(t, error));
     NB_TRY(open_traces(t, error));
     NB_TRY(check_alignment(t, error));
+    if (t->options.calib_out)
+        NB_TRY(nb_traces_write_ids(&t->traces, CALIB_TRACES, t->options.calib_out, error));
     NB_TRY(count_steps(t, error));
     choose_rows(t);
     return make_plan(t, error);

@@ -63,6 +63,8 @@ static const nb_option train_table[] = {
     CHOICE("dtype", dtype, "f32|bf16", "of the result (default f32)"),
     FLAG("recompute", recompute, "keep less of the forward pass: less memory, more time, the same bits"),
     TEXT("log", log, "FILE", "a line of JSON for each step"),
+    TEXT("calib-out", calib_out, "FILE",
+         "write the ids of the first 128 traces, for qfit --calib-ids and quantize --calib"),
     WHOLE("save-every", save_every, 1, 1000000000, "steps between checkpoints (default: ten minutes)"),
     WHOLE("stop-after", stop_after, 1, 1000000000, "end after N steps of this run, with a checkpoint to resume from"),
     FLAG("resume", resume, "go on from the checkpoint, if there is one; the result has the same bits"),

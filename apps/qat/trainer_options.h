@@ -9,7 +9,7 @@
 
 typedef struct nb_train_options {
     bool is_qat;
-    const char *model, *traces, *eval_traces, *out, *log, *isa;
+    const char *model, *traces, *eval_traces, *out, *log, *calib_out, *isa;
     int loss, schedule, if_long, dtype; // in the order of their choices
     double lambda, entropy_threshold, rate, floor, warmup, epochs;
     double weight_decay, beta1, beta2, epsilon, clip;

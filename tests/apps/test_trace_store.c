@@ -150,6 +150,19 @@ static void a_store_is_believed_only_when_it_is_right(void **state)
     nb_traces_close(&t);
 }
 
+static void ids_are_written_as_text(void **state)
+{
+    (void)state;
+    nb_traces t;
+    build(&t, three, &rules);
+    assert_int_equal(nb_traces_write_ids(&t, 2, "ids.txt", NULL), NB_OK);
+    char *text = nb_test_file_read("ids.txt", NULL);
+    assert_string_equal(text, "1 2 3\n4 5\n");
+    free(text);
+    assert_int_equal(nb_traces_write_ids(&t, 100, "no/such/ids.txt", NULL), NB_ERR_INPUT);
+    nb_traces_close(&t);
+}
+
 static void a_failed_write_leaves_the_store_before(void **state)
 {
     (void)state;
@@ -262,8 +275,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(documents_are_those_of_the_file),           IN_SCRATCH(the_hash_is_over_lengths_ids_and_mask),
         IN_SCRATCH(what_is_too_long_goes_by_the_rule),         IN_SCRATCH(bad_files_are_named_with_their_line),
-        IN_SCRATCH(a_store_is_believed_only_when_it_is_right), IN_SCRATCH(a_failed_write_leaves_the_store_before),
-        IN_SCRATCH(every_epoch_is_another_permutation),        IN_SCRATCH(packing_keeps_every_document_whole),
+        IN_SCRATCH(a_store_is_believed_only_when_it_is_right), IN_SCRATCH(ids_are_written_as_text),
+        IN_SCRATCH(a_failed_write_leaves_the_store_before),    IN_SCRATCH(every_epoch_is_another_permutation),
+        IN_SCRATCH(packing_keeps_every_document_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
