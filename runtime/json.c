@@ -7,10 +7,13 @@
 
 #include "runtime/limits.h"
 
-// Counts values and depth by their punctuation, outside strings. It judges nothing else: that is the parser's work.
-static nb_status check_budget(const char *text, size_t bytes, size_t max_values, const char *file, nb_error *error)
+// Counts values and depth by their punctuation, outside strings, and finds the longest distance between two of these
+// characters. It judges nothing else: that is the parser's work.
+static nb_status check_budget(const char *text, size_t bytes, size_t max_values, const char *file, size_t *longest,
+                              nb_error *error)
 {
-    size_t n_values = 1, depth = 0;
+    size_t n_values = 1, depth = 0, last = 0;
+    *longest = 0;
     bool in_string = false;
     for (size_t i = 0; i < bytes; i++) {
         char c = text[i];
@@ -23,6 +26,10 @@ static nb_status check_budget(const char *text, size_t bytes, size_t max_values,
         }
         in_string = c == '"';
         n_values += c == ',' || c == '{' || c == '[';
+        if (c == ',' || c == ':' || c == '{' || c == '[' || c == '}' || c == ']') {
+            *longest = nb_max(*longest, i - last);
+            last = i;
+        }
         if ((c == '{' || c == '[') && ++depth > NB_LIMIT_JSON_DEPTH)
             return nb_error_set(error, NB_ERR_INPUT, "%s: JSON nested too deeply; expected at most %u levels", file,
                                 NB_LIMIT_JSON_DEPTH);
@@ -32,16 +39,47 @@ static nb_status check_budget(const char *text, size_t bytes, size_t max_values,
             return nb_error_set(error, NB_ERR_INPUT, "%s: JSON has too many values; expected at most %zu", file,
                                 max_values);
     }
+    *longest = nb_max(*longest, bytes - last);
     return NB_OK;
+}
+
+// jansson collects each token in one buffer, and where that cannot grow it drops bytes without a word. So the document
+// is read as the second element of an array whose first is a string as long as any token: if that arrives whole, the
+// buffer never has to grow again.
+static const char head[] = "[\"", middle[] = "\",", tail[] = "]";
+
+static json_t *load(const char *text, size_t bytes, size_t longest, json_error_t *detail)
+{
+    size_t n_before = sizeof head - 1 + longest + sizeof middle - 1;
+    memset(detail, 0, sizeof *detail); // no text: out of memory
+    char *document = longest < SIZE_MAX / 4 ? malloc(n_before + bytes + sizeof tail) : NULL;
+    if (!document)
+        return NULL;
+    memcpy(document, head, sizeof head - 1);
+    memset(document + sizeof head - 1, 'x', longest);
+    memcpy(document + sizeof head - 1 + longest, middle, sizeof middle - 1);
+    memcpy(document + n_before, text, bytes);
+    memcpy(document + n_before + bytes, tail, sizeof tail);
+    json_t *pair = json_loadb(document, n_before + bytes + sizeof tail - 1, JSON_REJECT_DUPLICATES, detail);
+    free(document);
+    if (detail->line == 1 && detail->column > 0)
+        detail->column -= (int)nb_min(n_before, (size_t)detail->column);
+    bool is_whole = json_string_length(json_array_get(pair, 0)) == longest;
+    json_t *root = is_whole && json_array_size(pair) == 2 ? json_incref(json_array_get(pair, 1)) : NULL;
+    if (pair && is_whole && !root)
+        snprintf(detail->text, sizeof detail->text, "one value expected");
+    json_decref(pair);
+    return root;
 }
 
 nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t max_values, const char *file,
                         nb_error *error)
 {
     *root = NULL;
-    NB_TRY(check_budget(text, bytes, max_values, file, error));
+    size_t longest;
+    NB_TRY(check_budget(text, bytes, max_values, file, &longest, error));
     json_error_t detail;
-    *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &detail);
+    *root = load(text, bytes, longest, &detail);
     if (!*root) {
         if (json_error_code(&detail) == json_error_out_of_memory || detail.text[0] == 0) // it may fail without a word
             return nb_error_set(error, NB_ERR_SYSTEM, "%s: out of memory while reading JSON", file);
