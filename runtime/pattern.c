@@ -10,9 +10,9 @@
 #include "runtime/pattern_syntax.h"
 #include "runtime/utf8.h"
 
-// A search is tried with few steps in a small part of the text, which suffices for nearly all, and again with more where
-// it needs more. What such attempts cost beyond what a match of their length may is taken from a budget for the text, so
-// that neither one search nor the sum of many can take long.
+// A search is tried with few steps in a small part of the text, which suffices for nearly all, and again with more
+// where it needs more. What such attempts cost beyond what a match of their length may is taken from a budget for the
+// text, so that neither one search nor the sum of many can take long.
 enum {
     FIRST_STEPS = 4096,
     FIRST_BYTES = 4096, // looked at, from where the search begins

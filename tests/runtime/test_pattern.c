@@ -115,7 +115,7 @@ static nb_status split(const char *regex, const char *text, size_t bytes, size_t
     return status;
 }
 
-// Each search is short of any limit, or ends with the first letter after a look at all the others: only the sum is long.
+// Each search is short of any limit, or matches one letter after a look at all the others: only the sum is long.
 static void the_sum_of_searches_is_bounded(void **state)
 {
     (void)state;
