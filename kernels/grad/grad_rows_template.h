@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row-wise kernels of training, one body for every ISA: vectors of kernels/grad/grad_vector.h, and plain
-// loops that the compiler vectorises. Included by kernels/grad/grad_rows_<isa>.c alone.
+// loops that the compiler vectorises. Included by kernels/grad/grad_rows_<isa>.c alone; NB_GRAD_OWN_UNPACK: that file
+// has an unpack of its own.
 #include "kernels/grad/grad_kernels.h"
 #include "kernels/grad/grad_vector.h"
 #include "kernels/math_f32.h"
@@ -61,6 +62,7 @@ static void rope_backward(float *dx, const float *cosines, const float *sines, u
     }
 }
 
+#ifndef NB_GRAD_OWN_UNPACK
 static void unpack(const nb_act *act, uint32_t row, float *x)
 {
     const nb_act_step *steps = act->steps + (size_t)row * nb_act_steps(act->n_cols);
@@ -77,6 +79,7 @@ static void unpack(const nb_act *act, uint32_t row, float *x)
             x[b * NB_NVFP4_BLOCK + (uint32_t)e] = (twice[e] * half) * g;
     }
 }
+#endif
 
 static void kv_decode(const uint8_t *vector, uint32_t head_dim, float *x)
 {
