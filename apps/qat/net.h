@@ -42,7 +42,7 @@ typedef struct nb_param {
     uint32_t rank;     // 1 or 2
     uint64_t shape[2]; // shape[1] = 1 for rank 1
     int32_t group;     // linears of one group share g when quantised (q k v; gate up); -1: never quantised
-    bool decays;       // matrices of linear layers, embedding and head: weight decay applies; norms and biases: not
+    bool decays;       // a matrix; norms and biases are never decayed
 } nb_param;
 
 // Several documents, one after another. A token attends to the tokens of its own document up to itself. Positions count
