@@ -149,18 +149,17 @@ $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 
 # A second make, because the libraries may only now be there; parallel unless the caller chose.
 AGAIN = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
-MODEL := apps/tutor/model
 Q ?= Mia had 58 shells and bought 6 boxes of 24 shells. How many shells does Mia have now?
 export Q
 
 deps: ## install the missing packages (apt, with sudo where needed)
 	@tests/deps.sh
 
-run: deps ## build, and answer a question with the bundled 4-bit model; Q="What is 347 + 285?"
+run: deps ## build, and ask the tutor a question, with the bundled 4-bit model; Q="What is 347 + 285?"
 	@[ -x $(BUILD)/nibble ] || echo "nibble: building, this takes a minute" >&2
 	@$(AGAIN) all >/dev/null
 	@printf "%s\n\n" "$$Q"
-	@$(BUILD)/nibble run $(MODEL) --temperature 0 -p "$$Q"
+	@$(BUILD)/nibble tutor -p "$$Q"
 
 bench: all ## the speed table of docs/PERFORMANCE.md; some minutes; WRITE=1 puts it there
 	@tests/bench/speed.sh $(BUILD)/nibble

@@ -9,5 +9,6 @@ int nb_command_tokenize(int argc, char **argv);
 int nb_command_info(int argc, char **argv);
 int nb_command_bench(int argc, char **argv);
 int nb_command_doctor(int argc, char **argv);
+int nb_command_tutor(int argc, char **argv);
 
 #endif

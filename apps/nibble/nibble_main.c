@@ -15,12 +15,12 @@ typedef struct entry {
 
 static const entry entries[] = {
     {"run", nb_command_run, "answer a prompt, or chat in the terminal"},
+    {"tutor", nb_command_tutor, "answer math questions step by step, every step checked"},
     {"score", nb_command_score, "negative log-likelihood and logits of given texts or ids"},
     {"tokenize", nb_command_tokenize, "text to token ids and back, chat templates"},
     {"info", nb_command_info, "what a model directory or a safetensors file holds, checked"},
     {"bench", nb_command_bench, "speed of prefill, decoding and loading"},
     {"doctor", nb_command_doctor, "what this machine is and what to change"},
-    {"tutor", NULL, NULL},
     {"serve", NULL, NULL},
     {"pull", NULL, NULL},
     {"models", NULL, NULL},
@@ -74,7 +74,7 @@ static int fail_unknown(const char *name)
         return nb_fail(NB_EXIT_USAGE, "unknown command; expected one of nibble --help, found \"%.100s\"; try nibble %s",
                        name, nearest->name);
     return nb_fail(NB_EXIT_USAGE,
-                   "unknown command; expected run, score, tokenize, info, bench or doctor, found \"%.100s\"; "
+                   "unknown command; expected run, tutor, score, tokenize, info, bench or doctor, found \"%.100s\"; "
                    "try nibble --help",
                    name);
 }

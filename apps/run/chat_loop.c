@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "apps/common/chat_line.h"
 #include "apps/common/interrupt.h"
 #include "apps/common/terminal.h"
-#include "apps/run/chat_line.h"
 
 void nb_chat_add(nb_chat *chat, const char *role, const char *content)
 {
@@ -153,7 +153,7 @@ int nb_run_chat(const nb_run *run)
     int code = check_template(run);
     if (code != NB_EXIT_OK)
         return code;
-    nb_line_reader *reader = nb_line_open();
+    nb_line_reader *reader = nb_line_open("history");
     if (!reader)
         return nb_fail(NB_EXIT_FAILED, "cannot set up line editing on this terminal; try -p TEXT");
     nb_chat chat = {.run = run, .system = run->args->system ? nb_copy_text(run->args->system) : NULL};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/run/chat_line.h"
+#include "apps/common/chat_line.h"
 
 #include <errno.h>
 #include <histedit.h>
@@ -42,12 +42,12 @@ static bool make_folders(char *path)
     return mkdir(path, 0700) == 0 || access(path, W_OK) == 0;
 }
 
-static void find_history(nb_line_reader *reader)
+static void find_history(nb_line_reader *reader, const char *name)
 {
-    char home[PATH_MAX - sizeof "/history"];
+    char home[PATH_MAX - 32];
     nb_store_home(home, sizeof home);
     if (make_folders(home))
-        snprintf(reader->history_path, sizeof reader->history_path, "%s/history", home);
+        snprintf(reader->history_path, sizeof reader->history_path, "%s/%.30s", home, name);
 }
 
 static void set_up(nb_line_reader *reader)
@@ -60,7 +60,7 @@ static void set_up(nb_line_reader *reader)
     el_set(reader->editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
 }
 
-nb_line_reader *nb_line_open(void)
+nb_line_reader *nb_line_open(const char *history_name)
 {
     nb_line_reader *reader = nb_alloc(sizeof *reader);
     reader->history = history_init();
@@ -72,7 +72,8 @@ nb_line_reader *nb_line_open(void)
     HistEvent event;
     history(reader->history, &event, H_SETSIZE, HISTORY_LINES);
     history(reader->history, &event, H_SETUNIQUE, 1);
-    find_history(reader);
+    if (history_name)
+        find_history(reader, history_name);
     if (reader->history_path[0])
         history(reader->history, &event, H_LOAD, reader->history_path);
     set_up(reader);
