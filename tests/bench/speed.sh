@@ -59,18 +59,19 @@ start_s() { # DIRECTORY
 
 # The peak of resident memory less that of file pages, in MB, filling a ring of 8192 tokens partly and decoding.
 beyond_mb() { # DIRECTORY
-    local file=0 peak=0 key value
+    local file=0 peak=0 key value pid
     seq -s ' ' 1 300 >"$folder/ids"
     "$nibble" run "$1" --weights mapped --ctx 8192 --threads "$threads" --prompt-ids "$folder/ids" -n 16 --ignore-eos \
         --output ids >/dev/null &
-    while [ -r "/proc/$!/status" ]; do
+    pid=$! # what feeds the loop below becomes $!
+    while [ -r "/proc/$pid/status" ]; do
         while read -r key value _; do
             [ "$key" = VmHWM: ] && peak=$value
             [ "$key" = RssFile: ] && [ "$value" -gt "$file" ] && file=$value
-        done < <(grep -E '^(VmHWM|RssFile)' "/proc/$!/status" 2>/dev/null)
+        done < <(grep -E '^(VmHWM|RssFile)' "/proc/$pid/status" 2>/dev/null)
         sleep 0.02
     done
-    wait $!
+    wait "$pid"
     echo $(((peak - file) * 1024 / 1000000))
 }
 
