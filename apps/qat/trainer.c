@@ -26,13 +26,17 @@ static void request_stop(int signal_number)
     stop_requested = 1;
 }
 
+// A signal that is ignored, as nohup has it, stays so.
 static void watch_signals(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
+    const struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
     stop_requested = 0;
-    for (size_t i = 0; i < NB_COUNT(signals); i++)
-        sigaction(signals[i], &action, NULL);
+    for (size_t i = 0; i < NB_COUNT(signals); i++) {
+        struct sigaction before;
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 void nb_trainer_hash(const nb_trainer *t, char text[NB_HASH_TEXT_BYTES])

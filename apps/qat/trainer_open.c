@@ -10,6 +10,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/model_store.h"
+#include "apps/qat/staging.h"
 #include "apps/qat/trainer.h"
 #include "apps/qat/trainer_record.h"
 #include "platform/memory.h"
@@ -22,6 +23,7 @@ static nb_status check_out(const nb_trainer *t, nb_error *error)
 {
     struct stat info;
     const char *out = t->options.out;
+    NB_TRY(nb_staging_check_source(t->model_directory, out, error));
     if (lstat(out, &info) != 0 || t->options.is_forced)
         return NB_OK;
     return nb_error_set(error, NB_ERR_INPUT,

@@ -97,6 +97,9 @@ static void what_is_wrong_gets_its_exit_code(void **state)
     };
     for (size_t i = 0; i < NB_COUNT(cases); i++)
         check(cases[i].line, cases[i].code);
+    assert_int_equal(mkdir("copy", 0777), 0);
+    nb_test_directory_copy(model, "copy");
+    check("sft --model copy --traces t.jsonl --out copy --steps 1 --force", NB_EXIT_INPUT); // it would remove itself
     const char *plain = model;
     model = bundled; // NVFP4: not what training starts from
     check("sft --model MODEL --traces t.jsonl --out new", NB_EXIT_INPUT);
