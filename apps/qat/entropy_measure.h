@@ -15,7 +15,7 @@ extern const char *const nb_token_class_names[NB_TOKEN_CLASSES];
 // Bucket i holds edges[i] <= H < edges[i + 1] nats; the last edge is infinite.
 extern const double nb_entropy_edges[NB_ENTROPY_BUCKETS + 1];
 
-// By its text: digits alone (white space aside); operators and relations alone (+ - * / x ÷ = < > ^ and their kin); with
+// By its text: digits alone (white space aside); operators and relations alone (+ - * / = < > ^ and their kin); with
 // a letter; anything else (punctuation, white space, special tokens).
 nb_token_class nb_token_class_of(const char *text, size_t bytes);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A task: problems with their answers, a JSON object a line:
-//   {"question": "...", "answer": ...}    or    {"input": "...", "target": ...}    or    {"problem": "...", "answer": ...}
+//   {"question": "...", "answer": ...}  or  {"input": "...", "target": ...}  or  {"problem": "...", "answer": ...}
 // The answer is a number, or text that nb_answer_read finds a number in ("133", "#### 18"). Other keys are left alone.
 #ifndef NB_APPS_EVAL_TASK_H
 #define NB_APPS_EVAL_TASK_H
