@@ -167,6 +167,9 @@ bench: all ## the speed table of docs/PERFORMANCE.md; some minutes; WRITE=1 puts
 bench-train: all ## the speed table of docs/TRAINING.md, against PyTorch in a throw-away environment
 	@tests/bench/train.sh $(BUILD)/nibble-qat
 
+experiment: all ## the experiment of docs/REQAT.md, some hours; goes on where it was stopped; results into docs/reqat
+	apps/qat/experiment/experiment.sh $(BUILD)
+
 # ---- tests -------------------------------------------------------------------------------------------------------
 
 TEST_SECONDS ?= 300
@@ -248,7 +251,7 @@ help: ## this list
 	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS SOAK_TOKENS Q"
 
 FORCE:
-.PHONY: all deps run bench bench-train test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
+.PHONY: all deps run bench bench-train experiment test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
         format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:
