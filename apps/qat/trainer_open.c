@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "apps/common/cli.h"
@@ -181,6 +182,25 @@ static nb_status make_plan(nb_trainer *t, nb_error *error)
                         nb_bytes_text(total, (double)t->total_bytes));
 }
 
+// A checkpoint is parameters and two moments; the next one is written while the last one is there, and then the model.
+// Better to know of a full disk before the work than after it.
+static nb_status check_disk(const nb_trainer *t, nb_error *error)
+{
+    struct statvfs disk;
+    if (statvfs(t->place.path, &disk) != 0 || disk.f_blocks == 0)
+        return NB_OK; // it does not tell
+    uint64_t checkpoint_bytes = 3 * t->net_plan.parameter_bytes;
+    uint64_t needed = nb_file_exists(t->place.state) ? checkpoint_bytes : 2 * checkpoint_bytes;
+    uint64_t available = (uint64_t)disk.f_bavail * disk.f_frsize;
+    char texts[2][32];
+    if (needed <= available)
+        return NB_OK;
+    return nb_error_set(error, NB_ERR_SYSTEM,
+                        "the disk of %s%s has no room for the checkpoints; expected %s free, found %s",
+                        nb_path_dots(t->place.path), nb_path_tail(t->place.path),
+                        nb_bytes_text(texts[0], (double)needed), nb_bytes_text(texts[1], (double)available));
+}
+
 // ---- all of it ----------------------------------------------------------------------------------------------------
 
 static nb_status look(nb_trainer *t, nb_error *error)
@@ -198,7 +218,8 @@ static nb_status look(nb_trainer *t, nb_error *error)
         NB_TRY(nb_traces_write_ids(&t->traces, CALIB_TRACES, t->options.calib_out, error));
     NB_TRY(count_steps(t, error));
     choose_rows(t);
-    return make_plan(t, error);
+    NB_TRY(make_plan(t, error));
+    return t->place.is_open ? check_disk(t, error) : NB_OK;
 }
 
 static nb_status take(nb_trainer *t, nb_error *error)

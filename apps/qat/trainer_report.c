@@ -168,6 +168,8 @@ json_t *nb_trainer_stage(const nb_trainer *t)
                   "recipe", t->recipe, "steps", (json_int_t)t->step, "tokens", (json_int_t)t->n_tokens, "targets",
                   (json_int_t)t->n_targets, "loss_first", t->first_loss, "loss_last", t->last_loss, "parameters_before",
                   t->model_sha256, "parameters_after", after);
+    if (t->options.is_qat)
+        json_object_set_new(stage, "traces_of_sft", json_string(alignment(t)));
     if (t->eval_loss >= 0)
         json_object_set_new(stage, "eval_loss", json_real(t->eval_loss));
     json_object_set_new(stage, "nibble", json_string(nb_version()));
@@ -177,11 +179,13 @@ json_t *nb_trainer_stage(const nb_trainer *t)
 static int report_json(const nb_trainer *t)
 {
     json_t *object =
-        json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:o, s:s}", "command", command_name(t),
+        json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I, s:o}", "command", command_name(t),
                   "finished", t->step == t->n_steps, "step", (json_int_t)t->step, "steps", (json_int_t)t->n_steps,
                   "tokens", (json_int_t)t->n_tokens, "targets", (json_int_t)t->n_targets, "loss_first", t->first_loss,
                   "loss_last", t->last_loss, "seconds", t->seconds, "tok_s", tokens_per_second(t), "rss_peak_bytes",
-                  (json_int_t)peak_bytes(), "traces", traces_json(t), "traces_of_sft", alignment(t));
+                  (json_int_t)peak_bytes(), "traces", traces_json(t));
+    if (t->options.is_qat)
+        json_object_set_new(object, "traces_of_sft", json_string(alignment(t)));
     if (t->eval_loss >= 0)
         json_object_set_new(object, "eval_loss", json_real(t->eval_loss));
     json_object_set_new(object, "ops", json_string(nb_net_isa(t->net)));
