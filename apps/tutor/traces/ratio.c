@@ -93,8 +93,11 @@ const char *nb_ratio_text(nb_ratio a, bool as_fraction, char text[NB_RATIO_TEXT_
         for (int i = 0; i < places; i++)
             power *= 10;
         int64_t scaled = (a.num < 0 ? -a.num : a.num) * (power / a.den);
-        snprintf(text, NB_RATIO_TEXT_BYTES, "%s%" PRId64 ".%0*" PRId64, a.num < 0 ? "-" : "", scaled / power, places,
-                 scaled % power);
+        int n = snprintf(text, NB_RATIO_TEXT_BYTES, "%s%" PRId64 ".", a.num < 0 ? "-" : "", scaled / power);
+        int64_t rest = scaled % power; // NB_RATIO_MAX_PLACES digits at most
+        for (int i = places - 1; i >= 0; i--, rest /= 10)
+            text[n + i] = (char)('0' + rest % 10);
+        text[n + places] = '\0';
     }
     return text;
 }
