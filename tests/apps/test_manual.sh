@@ -20,6 +20,15 @@ for command in run tutor score tokenize info bench doctor; do
     check "$command: nibble.1 names it" grep -q "nibble-$command 1" docs/man/nibble.1
 done
 
+for command in quantize sft qfit qat grad eval entropy; do
+    page=docs/man/nibble-qat-${command/qat/sft}.1 # sft and qat share one
+    documented=$(grep -oE 'Fl -[a-z][a-z0-9-]+' "$page" | sed 's/Fl -//' | sort -u)
+    options=$("$nibble-qat" $command --help | grep -oE '^ +(-[a-z], )? *--[a-z0-9-]+' | grep -oE '[a-z][a-z0-9-]+$' | sort -u)
+    missing=$(comm -23 <(echo "$options") <(echo "$documented"))
+    check "nibble-qat $command: every option is in its page${missing:+ (missing: $missing)}" test -z "$missing"
+    check "nibble-qat $command: nibble-qat.1 names it" grep -q "nibble-qat-${command/qat/sft} 1" docs/man/nibble-qat.1
+done
+
 check 'the completion loads' bash -c '. docs/completion/nibble && complete -p nibble nibble-qat'
 complete_words() # WORD...: completes the last one
 {
