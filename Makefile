@@ -42,6 +42,8 @@ ISAS := $(or $(ISAS_$(ARCH)),scalar)
 LIB_PKGS = jansson libpcre2-8 libutf8proc libcrypto
 LIB_LIBS = $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
 APP_LIBS = $(shell pkg-config --libs libedit gmp)
+# Learners' records: nibble alone.
+TUTOR_LIBS = $(shell pkg-config --libs sqlite3)
 # The products of training: nibble-qat alone.
 QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
@@ -81,11 +83,11 @@ all: $(LIB) $(SO) $(PROGRAMS) ## library and programs, into $(BUILD)/
 define FLAGS_TEXT
 $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
-$(LINK) $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
+$(LINK) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
 endef
 LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
 $(BUILD)/flags.stamp: FORCE
-	@pkg-config --exists $(LIB_PKGS) libedit gmp || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
+	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
 	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 $(BUILD)/lists.stamp: FORCE
@@ -122,7 +124,7 @@ $(BUILD)/libparts.a: $(PARTS) $(BUILD)/lists.stamp
 
 $(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB) $(BUILD)/lists.stamp
 	$(call say,link)
-	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS)
+	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS)
 
 $(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
 	$(call say,link)
@@ -132,15 +134,15 @@ $(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
 FOR_TESTS := $(call objects,$(SUPPORT_SRC)) $(BUILD)/libparts.a $(LIB)
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
 
 $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
            tests/fuzz/replay_main.c)))

@@ -30,6 +30,7 @@ look_for()
     need libssl-dev pkg-config --exists libcrypto
     need libedit-dev pkg-config --exists libedit
     need libgmp-dev pkg-config --exists gmp
+    need libsqlite3-dev pkg-config --exists sqlite3
     need libmimalloc-dev linkable libmimalloc.so
     need libdnnl-dev linkable libdnnl.so
     need libcmocka-dev pkg-config --exists cmocka

@@ -40,6 +40,41 @@ static const nb_option options[] = {
      .kind = NB_OPTION_FLAG,
      .offset = AT(is_json),
      .help = "one JSON object a line of reasoning, and one at the end"},
+    {.name = "hint",
+     .kind = NB_OPTION_FLAG,
+     .offset = AT(is_hint),
+     .help = "you find the steps, one at a time; yours are checked"},
+    {.name = "practice",
+     .kind = NB_OPTION_FLAG,
+     .offset = AT(is_practice),
+     .help = "problems at your level, of TOPIC or of all topics"},
+    {.name = "problems",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_problems),
+     .value = "N",
+     .whole_min = 1,
+     .whole_max = 1 << 30,
+     .help = "practice: end after N (default: until you leave)"},
+    {.name = "learner",
+     .kind = NB_OPTION_TEXT,
+     .offset = AT(learner),
+     .value = "NAME",
+     .help = "whose records (default: the user's name)"},
+    {.name = "progress",
+     .kind = NB_OPTION_FLAG,
+     .offset = AT(is_progress),
+     .help = "show the learner's records, by topic and over time"},
+    {.name = "export",
+     .kind = NB_OPTION_TEXT,
+     .offset = AT(export_path),
+     .value = "FILE",
+     .help = "write the records as CSV; of all learners without --learner"},
+    {.name = "delete-learner",
+     .kind = NB_OPTION_TEXT,
+     .offset = AT(delete_name),
+     .value = "NAME",
+     .help = "remove a learner with all records, after asking"},
+    {.name = "yes", .kind = NB_OPTION_FLAG, .offset = AT(is_sure), .help = "do not ask"},
     {.name = "no-check",
      .kind = NB_OPTION_FLAG,
      .offset = AT(is_plain),
@@ -69,10 +104,11 @@ static const nb_option options[] = {
 
 static const nb_command command = {
     .name = "tutor",
-    .usage = "[-p QUESTION] [OPTION]...",
+    .usage = "[-p QUESTION | --practice [TOPIC,...]] [OPTION]...",
     .summary = "Answers a math question step by step, every step checked exactly; wrong ones are done again.\n"
                "Without -p it reads questions, a line each, or asks for them in a terminal (/help there).",
     .example = "nibble tutor -p \"What is 347 + 285?\"",
+    .n_args_max = 1,
     .groups = {{"Options", options, NB_COUNT_OF(options)}},
 };
 
@@ -130,11 +166,29 @@ static int run(const nb_tutor_args *args, const nb_engine_args *engine_args)
     set_sampling(tutor);
     code = nb_tutor_model_open(&tutor->model, model, engine_args, args->n_votes);
     if (code == NB_EXIT_OK) {
-        code = nb_tutor_ask(tutor);
+        code = args->is_hint ? nb_tutor_lead(tutor) : nb_tutor_ask(tutor);
         nb_tutor_model_close(&tutor->model);
     }
     free(tutor);
     return code;
+}
+
+static int choose(const nb_tutor_args *args, const nb_engine_args *engine_args, const char *topics)
+{
+    int n_orders = args->is_practice + args->is_progress + (args->export_path != NULL) + (args->delete_name != NULL);
+    if (n_orders + args->is_hint > 1 || (n_orders && args->question))
+        return nb_fail(NB_EXIT_USAGE, "several things asked for; expected one of -p, --practice, --progress, --export, "
+                                      "--delete-learner, found more; try nibble tutor --help");
+    if (topics && !args->is_practice)
+        return nb_fail(
+            NB_EXIT_USAGE,
+            "an argument without its option; expected -p QUESTION or --practice TOPIC, found \"%.100s\"; try "
+            "nibble tutor --help",
+            topics);
+    if (args->is_json && (n_orders || args->is_hint))
+        return nb_fail(NB_EXIT_USAGE, "--json is for questions; expected it alone, found it with another way; try "
+                                      "without --json");
+    return n_orders ? nb_tutor_records(args, topics) : run(args, engine_args);
 }
 
 int nb_command_tutor(int argc, char **argv)
@@ -143,7 +197,7 @@ int nb_command_tutor(int argc, char **argv)
     nb_engine_args engine_args;
     int code;
     if (nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code))
-        code = run(&args, &engine_args);
+        code = choose(&args, &engine_args, argv[optind]);
     int flushed = code == NB_EXIT_OK ? nb_out_flush() : NB_EXIT_OK;
     return code != NB_EXIT_OK ? code : flushed;
 }
