@@ -42,8 +42,8 @@ bool nb_learner_name_is_valid(const char *name);
 // $NIBBLE_HOME/learners.db; its folder is made where missing. Returns an exit code; error lines are printed.
 int nb_learners_path(char path[PATH_MAX]);
 
-// Opens the database, checks it, and creates it if `may_create`. Returns an exit code: 3 when it is damaged, not of this
-// kind or missing, 1 when it is locked or cannot be opened. On failure the error line is printed.
+// Opens the database, checks it, and creates it if `may_create`. Returns an exit code: 3 when it is damaged, not of
+// this kind or missing, 1 when it is locked or cannot be opened. On failure the error line is printed.
 int nb_learners_open(nb_learners **learners, const char *path, bool may_create);
 void nb_learners_close(nb_learners *learners);
 

@@ -10,9 +10,9 @@ typedef struct nb_tutor_args {
     const char *question; // -p, NULL: asked for, or piped in
     const char *model;    // NULL: the bundled one
     bool is_json;
-    uint64_t n_retries, n_votes, n_max_tokens, seed; // seed UINT64_MAX: not given
-    double temperature;                              // < 0: not given
-    bool is_plain;                                   // --no-check
+    uint64_t n_retries, n_restarts, n_votes, n_max_tokens, seed; // seed UINT64_MAX: not given
+    double temperature;                                          // < 0: not given
+    bool is_plain;                                               // --no-check
     bool is_hint;
     // Practice and records; no model is loaded for them.
     bool is_practice, is_progress, is_sure; // is_sure: --yes

@@ -41,6 +41,8 @@ int nb_tutor_reason(nb_tutor *tutor, const nb_question *question, nb_tutor_show 
         .sampling = tutor->sampling,
         .rules = {.n_retries = (unsigned)args->n_retries,
                   .n_max_ids = args->n_max_tokens < n_room ? args->n_max_tokens : n_room,
+                  .n_restarts = (unsigned)args->n_restarts,
+                  .question = question->text,
                   .value = question->value,
                   .is_plain = args->is_plain},
         .on_line = show && tutor->model.n_lanes == 1 ? show_line : NULL,

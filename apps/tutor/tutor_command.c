@@ -29,6 +29,12 @@ static const nb_option options[] = {
      .value = "N",
      .whole_max = 100,
      .help = "times a wrong step is taken back (default: 4)"},
+    {.name = "restarts",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(n_restarts),
+     .value = "N",
+     .whole_max = 100,
+     .help = "times a reasoning starts over when a step stays wrong (default: 4)"},
     {.name = "vote",
      .kind = NB_OPTION_WHOLE,
      .offset = AT(n_votes),
@@ -193,7 +199,8 @@ static int choose(const nb_tutor_args *args, const nb_engine_args *engine_args, 
 
 int nb_command_tutor(int argc, char **argv)
 {
-    nb_tutor_args args = {.n_retries = 4, .n_votes = 1, .n_max_tokens = 4096, .temperature = -1, .seed = UINT64_MAX};
+    nb_tutor_args args = {
+        .n_retries = 4, .n_restarts = 4, .n_votes = 1, .n_max_tokens = 4096, .temperature = -1, .seed = UINT64_MAX};
     nb_engine_args engine_args;
     int code;
     if (nb_options_parse_with_engine(&command, &args, &engine_args, argc, argv, &code))

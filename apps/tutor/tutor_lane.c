@@ -13,12 +13,22 @@ void nb_lane_start(nb_lane *lane, const nb_lane_rules *rules)
     memset(lane, 0, sizeof *lane);
     lane->rules = *rules;
     lane->answer_verdict = NB_VERDICT_UNCHECKED;
+    if (rules->question)
+        nb_sources_add(&lane->sources, rules->question, strlen(rules->question));
+    lane->question_bytes = lane->sources.numbers.bytes;
+}
+
+static void forget_lines(nb_lane *lane)
+{
+    for (size_t i = 0; i < lane->n_lines; i++)
+        free(lane->lines[i].text);
+    lane->n_lines = 0;
 }
 
 void nb_lane_release(nb_lane *lane)
 {
-    for (size_t i = 0; i < lane->n_lines; i++)
-        free(lane->lines[i].text);
+    forget_lines(lane);
+    nb_sources_release(&lane->sources);
     free(lane->lines);
     free(lane->ids);
     nb_growing_release(&lane->line);
@@ -78,6 +88,9 @@ static nb_checked_line judge(const nb_lane *lane, size_t bytes, char result[NB_V
         line.is_step = true;
         line.verdict = verdict_of(step);
         copy_span(result, parts.result);
+        nb_span stranger = lane->rules.question ? nb_sources_missing(&lane->sources, &parts) : (nb_span){NULL, 0};
+        if (stranger.text)
+            snprintf(line.stranger, sizeof line.stranger, "%.*s", (int)stranger.bytes, stranger.text);
     } else if (is_heading(text, bytes)) {
         line.verdict = NB_VERDICT_HEADING;
     } else if (nb_answer_find(text, bytes, &answer)) {
@@ -104,6 +117,8 @@ static void keep_line(nb_lane *lane, nb_checked_line line, size_t bytes, const c
     line.text = nb_alloc(bytes + 1);
     memcpy(line.text, nb_growing_text(&lane->line), bytes);
     lane->lines[lane->n_lines++] = line;
+    if (lane->rules.question)
+        nb_sources_add(&lane->sources, line.text, bytes);
     if (line.is_step)
         memcpy(lane->last, result, NB_VALUE_BYTES);
     if (line.has_answer) {
@@ -126,8 +141,10 @@ static bool complete(nb_lane *lane, size_t bytes, size_t skipped)
     size_t n = without_spaces(nb_growing_text(&lane->line), bytes);
     if (n > 0) {
         nb_checked_line line = judge(lane, n, result);
-        if (line.verdict == NB_VERDICT_WRONG && !lane->rules.is_plain && lane->n_tries < lane->rules.n_retries)
+        bool is_bad = !lane->rules.is_plain && (line.verdict == NB_VERDICT_WRONG || line.stranger[0]);
+        if (is_bad && lane->n_tries < lane->rules.n_retries)
             return false;
+        lane->is_spoiled |= is_bad;
         keep_line(lane, line, n, result);
         lane->n_tries = 0;
     }
@@ -181,7 +198,7 @@ static bool begin_answer(nb_lane *lane)
     return true;
 }
 
-nb_lane_next nb_lane_take(nb_lane *lane, int32_t id, bool is_end, const nb_piece *piece)
+static nb_lane_next take(nb_lane *lane, int32_t id, bool is_end, const nb_piece *piece)
 {
     lane->n_sampled++;
     if (!is_end)
@@ -206,6 +223,27 @@ nb_lane_next nb_lane_take(nb_lane *lane, int32_t id, bool is_end, const nb_piece
     return NB_LANE_DONE;
 }
 
+nb_lane_next nb_lane_take(nb_lane *lane, int32_t id, bool is_end, const nb_piece *piece)
+{
+    nb_lane_next next = take(lane, id, is_end, piece);
+    bool is_over = next != NB_LANE_REDO && lane->is_spoiled && lane->n_restarts < lane->rules.n_restarts;
+    return is_over ? NB_LANE_OVER : next;
+}
+
+void nb_lane_start_over(nb_lane *lane)
+{
+    forget_lines(lane);
+    cut_line(lane, 0);
+    lane->sources.numbers.bytes = lane->question_bytes;
+    lane->n_ids = lane->line_ids = lane->line_head = 0;
+    lane->n_tries = 0;
+    lane->in_answer = lane->is_spoiled = false;
+    lane->last[0] = lane->answer[0] = 0;
+    lane->answer_verdict = NB_VERDICT_UNCHECKED;
+    lane->finish = NULL;
+    lane->n_restarts++;
+}
+
 size_t nb_lane_count_steps(const nb_lane *lane, nb_verdict verdict)
 {
     size_t n = 0;
@@ -216,6 +254,9 @@ size_t nb_lane_count_steps(const nb_lane *lane, nb_verdict verdict)
 
 bool nb_lane_is_checked(const nb_lane *lane)
 {
+    for (size_t i = 0; i < lane->n_lines; i++)
+        if (lane->lines[i].stranger[0])
+            return false;
     size_t n_right = nb_lane_count_steps(lane, NB_VERDICT_RIGHT);
     return n_right > 0 && nb_lane_count_steps(lane, NB_VERDICT_WRONG) == 0 &&
            nb_lane_count_steps(lane, NB_VERDICT_UNCHECKED) == 0 && lane->answer[0] &&

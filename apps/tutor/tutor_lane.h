@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One reasoning as it grows, token by token: its lines are checked when they are complete, and a wrong one is taken
-// back to its start. Knows nothing of models: it is told the tokens' text and says what is to be done next.
+// One reasoning as it grows, token by token: its lines are checked when they are complete, and one that is wrong, or has
+// a number that comes from nowhere, is taken back to its start; if it stays so, the whole reasoning starts over. Knows nothing of models: it is told the tokens' text and says what is to be done next.
 #ifndef NB_TUTOR_LANE_H
 #define NB_TUTOR_LANE_H
 
 #include "apps/common/growing_text.h"
 #include "apps/tutor/tutor_question.h"
+#include "apps/tutor/tutor_sources.h"
 #include "runtime/nibble.h"
 
 typedef enum nb_verdict {
@@ -22,19 +23,23 @@ typedef struct nb_checked_line {
     bool is_step;      // "a op b = c", checked or uncheckable
     bool is_reasoning; // stood inside <think>
     bool has_answer;   // names the answer
+    char stranger[32]; // a step's number that comes from nowhere, "": none
 } nb_checked_line;
 
 typedef enum nb_lane_next {
     NB_LANE_APPEND, // the token belongs to the timeline
     NB_LANE_REDO,   // the timeline goes back to the lane's n_ids tokens
+    NB_LANE_OVER,   // a line stays wrong: nb_lane_start_over, and back to the prompt
     NB_LANE_DONE,   // the reasoning is over; the token is not needed
 } nb_lane_next;
 
 typedef struct nb_lane_rules {
-    unsigned n_retries; // of a wrong line
-    size_t n_max_ids;   // tokens a reasoning may have
-    const char *value;  // the answer that is known to be right, "" or NULL: none
-    bool is_plain;      // nothing is taken back; lines are still judged
+    unsigned n_retries;   // of a wrong line
+    unsigned n_restarts;  // of the whole
+    const char *question; // where numbers come from; NULL: that is not looked at
+    size_t n_max_ids;     // tokens a reasoning may have
+    const char *value;    // the answer that is known to be right, "" or NULL: none
+    bool is_plain;        // nothing is taken back; lines are still judged
 } nb_lane_rules;
 
 typedef struct nb_lane {
@@ -48,6 +53,10 @@ typedef struct nb_lane {
     size_t line_head; // bytes
     bool in_answer;   // behind </think>
     unsigned n_tries; // of the line, that failed
+    bool is_spoiled;  // a line stayed wrong
+    unsigned n_restarts;
+    nb_sources sources;
+    size_t question_bytes; // of the sources
     size_t n_sampled, n_redone;
     char last[NB_VALUE_BYTES];   // result of the last step, "": none
     char answer[NB_VALUE_BYTES]; // "": none
@@ -61,9 +70,12 @@ void nb_lane_release(nb_lane *lane);
 // Takes a sampled token with its text; `is_end`: it ends the answer, and `piece` is what the stream had held back.
 nb_lane_next nb_lane_take(nb_lane *lane, int32_t id, bool is_end, const nb_piece *piece);
 
+// Forgets every line, after NB_LANE_OVER.
+void nb_lane_start_over(nb_lane *lane);
+
 // Steps whose verdict is this one.
 size_t nb_lane_count_steps(const nb_lane *lane, nb_verdict verdict);
-// There are steps, all right, and the answer is the last one's result.
+// There are steps, all right and of numbers with a source, and the answer is the last one's result.
 bool nb_lane_is_checked(const nb_lane *lane);
 
 #endif

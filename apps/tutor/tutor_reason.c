@@ -40,7 +40,8 @@ static nb_sampling sampling_of(const state *s, size_t index)
     const nb_lane *lane = &s->reasoning->lanes[index];
     nb_sampling sampling = s->request->sampling;
     sampling.seed += index * 0x9e3779b9u + lane->n_redone;
-    if (lane->n_tries == 0)
+    sampling.seed += lane->n_restarts * 0x51ed27u;
+    if (lane->n_tries == 0 && lane->n_restarts == 0)
         return sampling;
     float flatter = 0.5f + 0.25f * (float)lane->n_tries;
     if (sampling.temperature < flatter)
@@ -73,7 +74,13 @@ static nb_status advance(state *s, size_t index)
     status = report(s, index, n_before);
     if (status != NB_OK)
         return status;
-    if (next == NB_LANE_REDO)
+    if (next == NB_LANE_OVER) {
+        nb_lane_start_over(lane);
+        status = s->request->on_line ? s->request->on_line(s->request->user, index, NULL) : NB_OK;
+        if (status != NB_OK)
+            return status;
+    }
+    if (next == NB_LANE_REDO || next == NB_LANE_OVER)
         return rewind_lane(s, index);
     if (next == NB_LANE_APPEND)
         append_next(s, index, id);
@@ -113,6 +120,7 @@ nb_status nb_reason(const nb_reason_request *request, nb_reasoning *reasoning, n
     for (size_t i = 0; i < reasoning->n_lanes; i++) {
         reasoning->n_sampled += reasoning->lanes[i].n_sampled;
         reasoning->n_redone += reasoning->lanes[i].n_redone;
+        reasoning->n_restarts += reasoning->lanes[i].n_restarts;
     }
     nb_reasoning_count_votes(reasoning);
     return status;

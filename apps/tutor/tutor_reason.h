@@ -26,7 +26,7 @@ typedef struct nb_reason_request {
     size_t n_lanes; // at most NB_TUTOR_MAX_LANES
     nb_sampling sampling;
     nb_lane_rules rules;
-    // Each line that stays, as soon as it does (NULL: nobody looks). A status other than NB_OK ends the reasoning.
+    // Each line that stays, as soon as it does (NULL: nobody looks); NULL: the reasoning starts over. A status other than NB_OK ends the reasoning.
     nb_status (*on_line)(void *user, size_t lane, const nb_checked_line *line);
     void *user;
 } nb_reason_request;
@@ -43,7 +43,7 @@ typedef struct nb_reasoning {
     size_t n_votes;
     size_t winner; // a lane that gave the first answer, a checked one if there is one; 0 without an answer
     bool is_tie;   // the first two cannot be told apart
-    size_t n_sampled, n_redone;
+    size_t n_sampled, n_redone, n_restarts;
 } nb_reasoning;
 
 // Reasons until every lane is over. `reasoning` is filled also on failure, and released by the caller.

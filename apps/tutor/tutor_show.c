@@ -76,7 +76,10 @@ static void say_answer(const nb_tutor_show *show, const nb_checked_line *line, c
 static void print_marks(const nb_tutor_show *show, const nb_checked_line *line)
 {
     char words[2 * NB_VALUE_BYTES + 64] = "";
-    if (line->verdict == NB_VERDICT_UNCHECKED) {
+    if (line->verdict == NB_VERDICT_RIGHT && line->stranger[0]) {
+        snprintf(words, sizeof words, "where does %s come from?", line->stranger);
+        nb_tutor_show_mark(show->has_colour, '?', words);
+    } else if (line->verdict == NB_VERDICT_UNCHECKED) {
         nb_tutor_show_mark(show->has_colour, '?', "not checked");
     } else {
         if (line->has_answer)
@@ -133,13 +136,30 @@ static int print_json_line(const nb_tutor_show *show, const nb_checked_line *lin
     json_object_set_new(object, "kind", json_string(kind_name(line)));
     json_object_set_new(object, "verdict", json_string(verdict));
     json_object_set_new(object, "redone", json_integer(line->n_redone));
+    if (line->stranger[0])
+        json_object_set_new(object, "stranger", json_string(line->stranger));
     return nb_out_json(object);
+}
+
+static nb_status show_restart(nb_tutor_show *show)
+{
+    show->in_answer = false;
+    show->last[0] = 0;
+    if (show->is_json) {
+        json_t *object = new_object(show);
+        json_object_set_new(object, "restart", json_true());
+        return nb_out_json(object) == NB_EXIT_OK ? NB_OK : NB_ERR_SYSTEM;
+    }
+    puts("\n  This leads nowhere; once more from the start.\n");
+    return nb_out_flush() == NB_EXIT_OK ? NB_OK : NB_ERR_SYSTEM;
 }
 
 nb_status nb_tutor_show_line(nb_tutor_show *show, const nb_checked_line *line)
 {
     nb_step_parts parts;
     int code;
+    if (!line)
+        return show_restart(show);
     if (show->is_json) {
         show->n_lines++;
         code = print_json_line(show, line);
@@ -184,6 +204,7 @@ static int print_json_end(const nb_tutor_show *show, const nb_reasoning *reasoni
     json_object_set_new(object, "steps", json_integer((json_int_t)count_steps(lane)));
     json_object_set_new(object, "wrong", json_integer((json_int_t)nb_lane_count_steps(lane, NB_VERDICT_WRONG)));
     json_object_set_new(object, "redone", json_integer((json_int_t)reasoning->n_redone));
+    json_object_set_new(object, "restarts", json_integer((json_int_t)reasoning->n_restarts));
     json_object_set_new(object, "tokens", json_integer((json_int_t)reasoning->n_sampled));
     json_object_set_new(object, "decode_tok_s", nb_json_real(tok_s(reasoning, decode_s)));
     json_object_set_new(object, "finish", json_string(lane->finish ? lane->finish : "interrupted"));
@@ -227,6 +248,8 @@ static void print_figures(const nb_tutor_show *show, const nb_reasoning *reasoni
         printf(", %zu wrong", n_wrong);
     if (n_unchecked)
         printf(", %zu not checkable", n_unchecked);
+    if (reasoning->n_restarts)
+        printf(", %zu times from the start", reasoning->n_restarts);
     printf(", %zu redone, %zu tokens, %.0f tok/s%s%s\n", reasoning->n_redone, reasoning->n_sampled,
            tok_s(reasoning, decode_s), lane->finish && strcmp(lane->finish, "length") == 0 ? "; cut at the limit" : "",
            show->has_colour ? "\033[0m" : "");
