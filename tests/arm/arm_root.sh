@@ -6,7 +6,7 @@ BUILD=$(realpath -m "${BUILD:-build}")
 arm=$BUILD-arm64
 root=$arm/root
 packages=libc6-dev,libgcc-12-dev,libjansson-dev,libpcre2-dev,libutf8proc-dev,libssl-dev,libedit-dev,libgmp-dev,libsqlite3-dev,libmimalloc-dev
-packages=$packages,libcmocka-dev
+packages=$packages,libdnnl-dev,libcmocka-dev
 
 # Prints why there can be no Arm tests here; false when there can.
 arm_is_missing()
@@ -15,8 +15,14 @@ arm_is_missing()
     for tool in aarch64-linux-gnu-gcc qemu-aarch64 mmdebstrap; do
         command -v $tool >/dev/null || { echo "$tool is not installed"; return; }
     done
-    [ -e "$root/done" ] || arm_fetch >&2 || { echo 'the Arm libraries could not be fetched'; return; }
+    arm_is_fetched || arm_fetch >&2 || { echo 'the Arm libraries could not be fetched'; return; }
     false
+}
+
+# Whether what is there was fetched by this list of packages.
+arm_is_fetched()
+{
+    [ "$(cat "$root/done" 2>/dev/null)" = "$packages" ]
 }
 
 # One at a time: two tests may want it at once.
@@ -25,14 +31,14 @@ arm_fetch()
     mkdir -p "$arm"
     (
         flock 9
-        [ -e "$root/done" ] && exit
+        arm_is_fetched && exit
         rm -rf "$root"
         mmdebstrap --quiet --variant=extract --mode=chrootless --architectures=arm64 --include=$packages \
             bookworm "$root" http://deb.debian.org/debian || exit
         # Links such as libm.so are absolute; the cross-linker would follow them out of the folder.
         find "$root" -type l -lname '/*' -exec sh -c \
             'for link; do ln -sfnr "$0$(readlink "$link")" "$link"; done' "$root" {} +
-        touch "$root/done"
+        echo "$packages" >"$root/done"
     ) 9>"$arm/lock"
 }
 
@@ -42,7 +48,8 @@ arm_make() # TARGET...
         flock 9
         libraries=$root/usr/lib/aarch64-linux-gnu/pkgconfig:$root/usr/share/pkgconfig
         PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$libraries exec env -u MAKEFLAGS -u MAKELEVEL \
-            make --no-print-directory -j"${JOBS:-2}" CC="aarch64-linux-gnu-gcc --sysroot=$root" BUILD="$arm" "$@" >&2
+            make --no-print-directory -j"${JOBS:-2}" CC="aarch64-linux-gnu-gcc --sysroot=$root" BUILD="$arm" \
+            "${@#"$(pwd -P)"/}" >&2 # as the Makefile names them: from the root of the tree
     ) 9>"$arm/lock"
 }
 
