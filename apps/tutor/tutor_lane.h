@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One reasoning as it grows, token by token: its lines are checked when they are complete, and one that is wrong, or has
-// a number that comes from nowhere, is taken back to its start; if it stays so, the whole reasoning starts over. Knows nothing of models: it is told the tokens' text and says what is to be done next.
+// One reasoning as it grows, token by token: its lines are checked when they are complete, and one that is wrong, or
+// has a number that comes from nowhere, is taken back to its start; if it stays so, the whole reasoning starts over.
+// Knows nothing of models: it is told the tokens' text and says what is to be done next.
 #ifndef NB_TUTOR_LANE_H
 #define NB_TUTOR_LANE_H
 

@@ -26,7 +26,8 @@ typedef struct nb_reason_request {
     size_t n_lanes; // at most NB_TUTOR_MAX_LANES
     nb_sampling sampling;
     nb_lane_rules rules;
-    // Each line that stays, as soon as it does (NULL: nobody looks); NULL: the reasoning starts over. A status other than NB_OK ends the reasoning.
+    // Each line that stays, as soon as it does (NULL: nobody looks); a NULL line: the reasoning starts over. A status
+    // other than NB_OK ends the reasoning.
     nb_status (*on_line)(void *user, size_t lane, const nb_checked_line *line);
     void *user;
 } nb_reason_request;

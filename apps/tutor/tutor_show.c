@@ -249,7 +249,7 @@ static void print_figures(const nb_tutor_show *show, const nb_reasoning *reasoni
     if (n_unchecked)
         printf(", %zu not checkable", n_unchecked);
     if (reasoning->n_restarts)
-        printf(", %zu times from the start", reasoning->n_restarts);
+        printf(", started over %zu %s", reasoning->n_restarts, reasoning->n_restarts == 1 ? "time" : "times");
     printf(", %zu redone, %zu tokens, %.0f tok/s%s%s\n", reasoning->n_redone, reasoning->n_sampled,
            tok_s(reasoning, decode_s), lane->finish && strcmp(lane->finish, "length") == 0 ? "; cut at the limit" : "",
            show->has_colour ? "\033[0m" : "");
