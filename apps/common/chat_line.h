@@ -7,8 +7,8 @@
 
 typedef struct nb_line_reader nb_line_reader;
 
-// History is kept in the file `history_name` of $NIBBLE_HOME, readable by its owner alone; without a writable home, or with
-// NULL, it lives in memory. NULL when the terminal can't be set up.
+// History is kept in the file `history_name` of $NIBBLE_HOME, readable by its owner alone; without a writable home, or
+// with NULL, it lives in memory. NULL when the terminal can't be set up.
 nb_line_reader *nb_line_open(const char *history_name);
 // Reads one message: further lines follow a backslash at the end of a line, and lines pasted together stay together.
 // False at the end of input (Ctrl-D). Ctrl-C empties the line.
