@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 // Names and file contents end up in messages; none of their bytes may steer the terminal.
@@ -120,6 +121,14 @@ double nb_now_s(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+uint64_t nb_seed_or_new(uint64_t seed)
+{
+    uint32_t fresh = 0;
+    if (seed != UINT64_MAX)
+        return seed;
+    return getrandom(&fresh, sizeof fresh, 0) == sizeof fresh ? fresh : (uint32_t)(nb_now_s() * 1e6);
 }
 
 const char *nb_bytes_text(char text[32], double bytes)

@@ -39,6 +39,8 @@ int nb_out_json(json_t *object);
 json_t *nb_json_real(double value);
 
 double nb_now_s(void); // monotonic seconds
+// `seed`, or for UINT64_MAX (none given) a new one, short enough to be typed again.
+uint64_t nb_seed_or_new(uint64_t seed);
 // 1.5 GB and the like, in decimal units; `text` holds at least 32 bytes and is returned.
 const char *nb_bytes_text(char text[32], double bytes);
 

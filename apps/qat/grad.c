@@ -9,6 +9,7 @@
 #include "apps/common/option_table.h"
 #include "apps/qat/net.h"
 #include "apps/qat/qat_commands.h"
+#include "apps/qat/workers.h"
 #include "runtime/safetensors_write.h"
 
 typedef struct grad_options {
@@ -233,10 +234,7 @@ static int show_plan(const grad_job *job)
 
 static nb_status compute(grad_job *job)
 {
-    nb_machine machine;
-    nb_machine_probe(&machine);
-    uint32_t n_threads = job->options.n_threads ? (uint32_t)job->options.n_threads : machine.n_cores;
-    NB_TRY(nb_pool_create(&job->pool, n_threads, &job->error));
+    NB_TRY(nb_workers_create(&job->pool, job->options.n_threads, &job->error));
     nb_net_options options = {.pool = job->pool,
                               .isa = job->options.isa,
                               .n_rows_max = job->batch.n_rows,

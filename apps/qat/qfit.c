@@ -13,6 +13,7 @@
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/staging.h"
 #include "apps/qat/stop.h"
+#include "apps/qat/workers.h"
 
 enum { MIN_TOKENS = 64, CELLS = 1000 };
 
@@ -170,12 +171,9 @@ static int open_inputs(qfit_job *job)
     int code = nb_ids_read(&job->file, job->options.calib, job->model.config.vocab_size);
     if (code != NB_EXIT_OK)
         return code;
-    nb_machine machine;
-    nb_machine_probe(&machine);
-    uint32_t n_threads = job->options.n_threads ? (uint32_t)job->options.n_threads : machine.n_cores;
     status = choose_tokens(job);
     if (status == NB_OK)
-        status = nb_pool_create(&job->pool, n_threads, error);
+        status = nb_workers_create(&job->pool, job->options.n_threads, error);
     return nb_fail_error(status, error);
 }
 

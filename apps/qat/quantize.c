@@ -11,6 +11,7 @@
 #include "apps/qat/quantize_write.h"
 #include "apps/qat/staging.h"
 #include "apps/qat/stop.h"
+#include "apps/qat/workers.h"
 #include "runtime/safetensors_write.h"
 
 typedef struct quantize_options {
@@ -103,10 +104,7 @@ static nb_status open_inputs(quantize_job *job)
         if (status != NB_OK)
             return nb_error_set(&job->error, status, "%s: %s", options->shift, detail.text);
     }
-    nb_machine machine;
-    nb_machine_probe(&machine);
-    uint32_t n_threads = options->n_threads ? (uint32_t)options->n_threads : machine.n_cores;
-    return nb_pool_create(&job->pool, n_threads, &job->error);
+    return nb_workers_create(&job->pool, options->n_threads, &job->error);
 }
 
 static nb_status write_directory(quantize_job *job)

@@ -14,6 +14,7 @@
 #include "apps/qat/staging.h"
 #include "apps/qat/trainer.h"
 #include "apps/qat/trainer_record.h"
+#include "apps/qat/workers.h"
 #include "platform/memory.h"
 #include "platform/path.h"
 
@@ -205,9 +206,7 @@ static nb_status check_disk(const nb_trainer *t, nb_error *error)
 
 static nb_status look(nb_trainer *t, nb_error *error)
 {
-    nb_machine machine;
-    nb_machine_probe(&machine);
-    NB_TRY(nb_pool_create(&t->pool, t->options.n_threads ? (uint32_t)t->options.n_threads : machine.n_cores, error));
+    NB_TRY(nb_workers_create(&t->pool, t->options.n_threads, error));
     NB_TRY(look_at_model(t, error));
     if (!t->options.is_plan_only)
         NB_TRY(open_place(t, error));

@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "apps/common/commands.h"
@@ -279,13 +278,7 @@ static void set_sampling(nb_run *run)
     run->sampling.min_p = (float)args->min_p;
     run->sampling.top_k = (int32_t)args->top_k;
     run->sampling.repeat_penalty = (float)args->repeat_penalty;
-    run->sampling.seed = args->seed;
-    if (args->seed == UINT64_MAX) {
-        uint32_t seed = 0; // short enough to be typed again
-        if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-            seed = (uint32_t)(nb_now_s() * 1e6);
-        run->sampling.seed = seed;
-    }
+    run->sampling.seed = nb_seed_or_new(args->seed);
 }
 
 static int run_model(nb_run *run, const nb_engine_args *engine_args)

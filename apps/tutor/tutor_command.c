@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "apps/common/commands.h"
@@ -123,13 +122,7 @@ static void set_sampling(nb_tutor *tutor)
     const nb_tutor_args *args = tutor->args;
     tutor->sampling = nb_sampling_defaults();
     tutor->sampling.temperature = args->temperature >= 0 ? (float)args->temperature : args->n_votes > 1 ? 0.6f : 0.0f;
-    tutor->sampling.seed = args->seed;
-    if (args->seed == UINT64_MAX) {
-        uint32_t seed = 0; // short enough to be typed again
-        if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-            seed = (uint32_t)(nb_now_s() * 1e6);
-        tutor->sampling.seed = seed;
-    }
+    tutor->sampling.seed = nb_seed_or_new(args->seed);
 }
 
 static int show_plan(const char *model, const nb_engine_args *engine_args, bool is_json)

@@ -2,7 +2,6 @@
 // nibble tutor --practice, --progress, --export, --delete-learner: what is done with learners' records.
 #include <pwd.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "apps/tutor/traces/traces.h"
@@ -34,13 +33,12 @@ static int fail_topic(const char *bad, size_t bytes)
 
 static int practise(const nb_tutor_args *args, const char *topics, nb_learners *learners, const char *learner)
 {
-    nb_practice_args practice = {.learner = learner, .seed = args->seed, .n_problems = args->n_problems};
+    nb_practice_args practice = {
+        .learner = learner, .seed = nb_seed_or_new(args->seed), .n_problems = args->n_problems};
     const char *bad;
     size_t bad_bytes;
     if (topics && strcmp(topics, "all") != 0 && !nb_kinds_parse(topics, &practice.kinds, &bad, &bad_bytes))
         return fail_topic(bad, bad_bytes);
-    if (args->seed == UINT64_MAX && getrandom(&practice.seed, sizeof practice.seed, 0) != sizeof practice.seed)
-        practice.seed = (uint64_t)(nb_now_s() * 1e6);
     return nb_practice(learners, &practice);
 }
 
