@@ -61,6 +61,8 @@ static bool is_heading(const char *text, size_t bytes)
 
 static nb_verdict judge_answer(const nb_lane *lane, const char *answer)
 {
+    if (lane->rules.question && lane->question_bytes == 0) // steps from no number of the question show nothing
+        return NB_VERDICT_UNCHECKED;
     const char *const others[] = {lane->last, lane->rules.value ? lane->rules.value : ""};
     nb_verdict verdict = NB_VERDICT_UNCHECKED;
     for (size_t i = 0; i < NB_COUNT_OF(others); i++) {
