@@ -2,15 +2,14 @@
 #include "apps/common/machine_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "apps/common/cli.h"
 #include "apps/common/model_store.h"
+#include "apps/common/small_file.h"
 
 enum { FORMAT_VERSION = 1, FILE_BYTES_MAX = 16 << 10 };
 
@@ -116,79 +115,23 @@ static bool find_path(char path[PATH_MAX])
 {
     char home[PATH_MAX];
     nb_store_home(home, sizeof home);
-    int n = snprintf(path, PATH_MAX, "%s/machine.json", home);
-    return n > 0 && n < PATH_MAX;
-}
-
-// The text of a regular file of moderate size; NULL with errno set. Nothing is waited for.
-static char *read_text(const char *path, size_t *bytes)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return NULL;
-    char *text = NULL;
-    errno = EINVAL;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size <= FILE_BYTES_MAX) {
-        text = nb_alloc(FILE_BYTES_MAX + 1);
-        ssize_t n = read(fd, text, FILE_BYTES_MAX);
-        *bytes = n > 0 ? (size_t)n : 0;
-    }
-    close(fd);
-    return text;
+    return nb_path_make(path, "%s/machine.json", home);
 }
 
 bool nb_machine_file_folder(char *folder, size_t folder_capacity, char *why, size_t capacity)
 {
     nb_store_home(folder, folder_capacity);
-    size_t bytes = strlen(folder);
-    for (size_t i = 1; i <= bytes; i++) {
-        if (folder[i] != '/' && folder[i] != 0)
-            continue;
-        folder[i] = 0;
-        (void)mkdir(folder, 0777); // those above may belong to others; the last one tells
-        folder[i] = i < bytes ? '/' : 0;
-    }
-    if (access(folder, W_OK | X_OK) == 0)
+    if (nb_folder_make(folder) && access(folder, W_OK | X_OK) == 0)
         return true;
     snprintf(why, capacity, "cannot write to %.200s: %s", folder, strerror(errno));
     return false;
-}
-
-static bool write_all(int fd, const char *text, size_t bytes)
-{
-    while (bytes > 0) {
-        ssize_t n = write(fd, text, bytes);
-        if (n <= 0 && errno != EINTR)
-            return false;
-        text += n > 0 ? n : 0;
-        bytes -= n > 0 ? (size_t)n : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-static bool replace(const char *path, const char *text)
-{
-    char temporary[PATH_MAX + 8];
-    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int fd = mkstemp(temporary);
-    if (fd < 0)
-        return false;
-    bool is_written = write_all(fd, text, strlen(text)) && fchmod(fd, 0644) == 0;
-    is_written = close(fd) == 0 && is_written && rename(temporary, path) == 0;
-    if (!is_written) {
-        int reason = errno;
-        unlink(temporary);
-        errno = reason;
-    }
-    return is_written;
 }
 
 bool nb_machine_file_store(const nb_machine_file *file, char *why, size_t capacity)
 {
     char path[PATH_MAX], *text = make_text(file);
     errno = ENAMETOOLONG;
-    bool is_stored = text && find_path(path) && replace(path, text);
+    bool is_stored = text && find_path(path) && nb_small_file_write(path, NULL, text, strlen(text));
     if (!is_stored)
         snprintf(why, capacity, "cannot write %.200s: %s", path, strerror(errno));
     free(text);
@@ -200,7 +143,7 @@ nb_weights nb_machine_file_advice(char *why, size_t capacity)
     char path[PATH_MAX];
     size_t bytes = 0;
     nb_machine_file stored, here;
-    char *text = find_path(path) ? read_text(path, &bytes) : NULL;
+    char *text = find_path(path) ? nb_small_file_read(path, FILE_BYTES_MAX, &bytes) : NULL;
     if (!text) {
         snprintf(why, capacity, "this machine was not measured; nibble doctor does");
         return NB_WEIGHTS_MAPPED;

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/common/hub_cache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apps/common/small_file.h"
+
+enum { REF_BYTES_MAX = 256, PREFIX_BYTES_MIN = 4 };
+
+#define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define VARIABLE       LETTERS_DIGITS "_"
+#define WORD           VARIABLE ".-"
+
+// ---- places --------------------------------------------------------------------------------------------------------
+
+static bool append(char *text, size_t capacity, const char *more, size_t bytes)
+{
+    size_t used = strlen(text);
+    if (bytes >= capacity - used)
+        return false;
+    memcpy(text + used, more, bytes);
+    text[used + bytes] = 0;
+    return true;
+}
+
+// The home that a leading `~` or `~user` stands for, and where the text goes on behind it; NULL: none, it stays.
+static const char *home_of(const char **text)
+{
+    char user[64];
+    size_t bytes = strcspn(*text, "/");
+    if ((*text)[0] != '~' || bytes > sizeof user)
+        return NULL;
+    snprintf(user, sizeof user, "%.*s", (int)bytes - 1, *text + 1);
+    const char *home = user[0] ? NULL : getenv("HOME");
+    if (!home) {
+        struct passwd *entry = user[0] ? getpwnam(user) : getpwuid(getuid());
+        home = entry ? entry->pw_dir : NULL;
+    }
+    *text += home ? bytes : 0;
+    return home;
+}
+
+// One `$NAME` or `${NAME}` at `text` appended by its value, or as it stands when there is no such variable.
+static bool append_variable(char *path, const char **text)
+{
+    const char *name = *text + 1;
+    size_t bytes = name[0] == '{' ? strcspn(++name, "}") : strspn(name, VARIABLE);
+    size_t whole = (size_t)(name - *text) + bytes + (name[-1] == '{' && name[bytes] == '}');
+    char variable[128] = "";
+    if (bytes > 0 && bytes < sizeof variable && (name[-1] != '{' || name[bytes] == '}'))
+        append(variable, sizeof variable, name, bytes);
+    const char *value = variable[0] ? getenv(variable) : NULL;
+    bool is_done = value ? append(path, PATH_MAX, value, strlen(value)) : append(path, PATH_MAX, *text, whole);
+    *text += whole;
+    return is_done;
+}
+
+bool nb_hub_expand(char path[PATH_MAX], const char *text)
+{
+    char whole[PATH_MAX];
+    const char *home = home_of(&text);
+    size_t home_bytes = home ? strlen(home) : 0;
+    while (home_bytes > 0 && home[home_bytes - 1] == '/')
+        home_bytes--;
+    if (!nb_path_make(whole, "%.*s%s", (int)home_bytes, home ? home : "",
+                      home && home_bytes + strlen(text) == 0 ? "/" : text))
+        return false;
+    path[0] = 0;
+    for (const char *at = whole; *at;) {
+        size_t plain = strcspn(at, "$");
+        if (!append(path, PATH_MAX, at, plain))
+            return false;
+        at += plain;
+        if (*at && !append_variable(path, &at))
+            return false;
+    }
+    return true;
+}
+
+// "" stands for the current folder, and joined to a name it adds nothing.
+static bool join(char path[PATH_MAX], const char *folder, const char *name)
+{
+    size_t bytes = strlen(folder);
+    return nb_path_make(path, "%s%s%s", folder, bytes == 0 || folder[bytes - 1] == '/' ? "" : "/", name);
+}
+
+bool nb_hub_home(char path[PATH_MAX])
+{
+    char home[PATH_MAX];
+    const char *own = getenv("HF_HOME"), *xdg = getenv("XDG_CACHE_HOME");
+    if (own)
+        return nb_hub_expand(path, own);
+    return join(home, xdg ? xdg : "~/.cache", "huggingface") && nb_hub_expand(path, home);
+}
+
+bool nb_hub_cache(char path[PATH_MAX])
+{
+    char home[PATH_MAX], cache[PATH_MAX];
+    const char *own = getenv("HF_HUB_CACHE"), *old = getenv("HUGGINGFACE_HUB_CACHE");
+    if (!nb_hub_home(home) || !join(cache, home, "hub") || !nb_hub_expand(path, own ? own : old ? old : cache))
+        return false;
+    if (path[0] == 0)
+        strcpy(path, ".");
+    return true;
+}
+
+// ---- names ---------------------------------------------------------------------------------------------------------
+
+bool nb_hub_is_word(const char *word)
+{
+    size_t bytes = strlen(word);
+    return bytes > 0 && bytes < NB_HUB_COMMIT_BYTES && word[0] != '.' && strspn(word, WORD) == bytes;
+}
+
+bool nb_hub_is_commit(const char *commit)
+{
+    size_t bytes = strlen(commit);
+    return (bytes == 40 || bytes == 64) && strspn(commit, "0123456789abcdef") == bytes;
+}
+
+bool nb_hub_is_revision(const char *revision)
+{
+    size_t bytes = strlen(revision);
+    if (bytes == 0 || bytes >= NB_HUB_REVISION_BYTES || strpbrk(revision, "\\:*?\"<>|~^[ ") || strstr(revision, "..") ||
+        strstr(revision, "@{") || strstr(revision, "//") || revision[bytes - 1] == '/')
+        return false;
+    for (size_t i = 0; i < bytes; i++) {
+        bool starts = i == 0 || revision[i - 1] == '/';
+        if (revision[i] <= ' ' || revision[i] > '~' || (starts && (revision[i] == '.' || revision[i] == '/')))
+            return false;
+    }
+    return true;
+}
+
+// One word of a name, and what lies behind it.
+static bool take_word(const char **text, char word[NB_HUB_WORD_BYTES])
+{
+    size_t bytes = strspn(*text, WORD);
+    if (bytes == 0 || bytes >= NB_HUB_WORD_BYTES || (*text)[0] == '.')
+        return false;
+    memcpy(word, *text, bytes);
+    word[bytes] = 0;
+    *text += bytes;
+    return true;
+}
+
+bool nb_hub_name_parse(nb_hub_name *name, const char *text)
+{
+    const char *start = text;
+    memset(name, 0, sizeof *name);
+    if (!take_word(&text, name->name))
+        return false;
+    if (*text == '/') {
+        memcpy(name->org, name->name, sizeof name->org);
+        text++;
+        if (!take_word(&text, name->name))
+            return false;
+    }
+    snprintf(name->repository, sizeof name->repository, "%.*s", (int)(text - start), start);
+    if (*text == 0)
+        return true;
+    if (*text != '@' || !nb_hub_is_revision(text + 1))
+        return false;
+    strcpy(name->revision, text + 1);
+    return true;
+}
+
+static bool is_plain_ended(const char *word)
+{
+    return strchr(VARIABLE, word[0]) && strchr(VARIABLE, word[strlen(word) - 1]);
+}
+
+bool nb_hub_is_repository(const char *repository)
+{
+    nb_hub_name name;
+    size_t bytes = strlen(repository);
+    return nb_hub_name_parse(&name, repository) && !name.revision[0] && !strstr(repository, "--") &&
+           !strstr(repository, "..") && is_plain_ended(name.name) && (!name.org[0] || is_plain_ended(name.org)) &&
+           (bytes < 4 || strcmp(repository + bytes - 4, ".git") != 0);
+}
+
+bool nb_hub_folder_name(char name[PATH_MAX], const char *repository)
+{
+    const char *slash = strchr(repository, '/');
+    return nb_hub_is_repository(repository) &&
+           nb_path_make(name, "models--%.*s%s%s", slash ? (int)(slash - repository) : 0, repository, slash ? "--" : "",
+                        slash ? slash + 1 : repository);
+}
+
+bool nb_hub_folder_repository(char repository[NB_HUB_REPOSITORY_BYTES], const char *folder_name)
+{
+    static const char prefix[] = "models--";
+    if (strncmp(folder_name, prefix, sizeof prefix - 1) != 0)
+        return false;
+    const char *rest = folder_name + sizeof prefix - 1, *split = strstr(rest, "--");
+    int n = split ? snprintf(repository, NB_HUB_REPOSITORY_BYTES, "%.*s/%s", (int)(split - rest), rest, split + 2)
+                  : snprintf(repository, NB_HUB_REPOSITORY_BYTES, "%s", rest);
+    return n > 0 && n < NB_HUB_REPOSITORY_BYTES && nb_hub_is_repository(repository);
+}
+
+// ---- paths ---------------------------------------------------------------------------------------------------------
+
+bool nb_hub_folder(char path[PATH_MAX], const char *cache, const char *repository)
+{
+    char name[PATH_MAX];
+    return nb_hub_folder_name(name, repository) && join(path, cache, name);
+}
+
+bool nb_hub_ref_path(char path[PATH_MAX], const char *folder, const char *revision)
+{
+    return nb_hub_is_revision(revision) && nb_path_make(path, "%s/refs/%s", folder, revision);
+}
+
+bool nb_hub_blob_path(char path[PATH_MAX], const char *folder, const char *etag)
+{
+    return nb_hub_is_word(etag) && nb_path_make(path, "%s/blobs/%s", folder, etag);
+}
+
+bool nb_hub_snapshot_path(char path[PATH_MAX], const char *folder, const char *commit)
+{
+    return nb_hub_is_word(commit) && nb_path_make(path, "%s/snapshots/%s", folder, commit);
+}
+
+// ---- refs ----------------------------------------------------------------------------------------------------------
+
+bool nb_hub_ref_read(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *revision)
+{
+    char path[PATH_MAX];
+    size_t bytes = 0;
+    char *text = nb_hub_ref_path(path, folder, revision) ? nb_small_file_read(path, REF_BYTES_MAX, &bytes) : NULL;
+    if (!text)
+        return false;
+    text[strcspn(text, "\r\n")] = 0;
+    bool is_good = nb_hub_is_word(text);
+    if (is_good)
+        strcpy(commit, text);
+    free(text);
+    return is_good;
+}
+
+bool nb_hub_ref_write(const char *folder, const char *revision, const char *commit)
+{
+    char path[PATH_MAX], parent[PATH_MAX], stem[PATH_MAX];
+    errno = EINVAL;
+    if (!nb_hub_is_word(commit) || !nb_hub_ref_path(path, folder, revision))
+        return false;
+    // Not beside it: all that lies in refs/ is a revision to the official client.
+    *strrchr(strcpy(parent, path), '/') = 0;
+    return nb_path_make(stem, "%s/.nibble-ref", folder) && nb_folder_make(parent) &&
+           nb_small_file_write(path, stem, commit, strlen(commit));
+}
+
+static bool has_snapshot(const char *folder, const char *commit)
+{
+    char path[PATH_MAX];
+    return nb_hub_snapshot_path(path, folder, commit) && nb_is_directory(path);
+}
+
+// The one snapshot whose name begins so.
+static bool find_prefix(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *prefix)
+{
+    char path[PATH_MAX];
+    size_t bytes = strlen(prefix), n_found = 0;
+    DIR *snapshots = bytes >= PREFIX_BYTES_MIN && nb_path_make(path, "%s/snapshots", folder) ? opendir(path) : NULL;
+    for (struct dirent *entry; snapshots && (entry = readdir(snapshots));) {
+        if (strncmp(entry->d_name, prefix, bytes) != 0 || !has_snapshot(folder, entry->d_name))
+            continue;
+        strcpy(commit, entry->d_name);
+        n_found++;
+    }
+    if (snapshots)
+        closedir(snapshots);
+    return n_found == 1;
+}
+
+bool nb_hub_snapshot_find(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *revision)
+{
+    const char *wanted = revision[0] ? revision : "main";
+    bool is_ref = !nb_hub_is_commit(wanted) && nb_hub_ref_read(commit, folder, wanted);
+    if (is_ref && has_snapshot(folder, commit))
+        return true;
+    if (!nb_hub_is_word(wanted) || !has_snapshot(folder, wanted))
+        return !is_ref && find_prefix(commit, folder, wanted);
+    strcpy(commit, wanted);
+    return true;
+}
+
+bool nb_hub_cache_make(const char *cache)
+{
+    static const char tag[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                              "# This folder is a cache of models; backups may pass it over.\n"
+                              "# See https://bford.info/cachedir/\n";
+    char path[PATH_MAX];
+    if (!nb_folder_make(cache) || !join(path, cache, "CACHEDIR.TAG"))
+        return false;
+    return access(path, F_OK) == 0 || nb_small_file_write(path, NULL, tag, sizeof tag - 1);
+}
