@@ -16,7 +16,6 @@ enum { REF_BYTES_MAX = 256, PREFIX_BYTES_MIN = 4 };
 
 #define LETTERS_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 #define VARIABLE       LETTERS_DIGITS "_"
-#define WORD           VARIABLE ".-"
 
 // ---- places --------------------------------------------------------------------------------------------------------
 
@@ -113,96 +112,44 @@ bool nb_hub_cache(char path[PATH_MAX])
 
 // ---- names ---------------------------------------------------------------------------------------------------------
 
-bool nb_hub_is_word(const char *word)
+static bool is_word(const char *name, size_t bytes_max)
 {
-    size_t bytes = strlen(word);
-    return bytes > 0 && bytes < NB_HUB_COMMIT_BYTES && word[0] != '.' && strspn(word, WORD) == bytes;
+    size_t bytes = strlen(name);
+    return bytes > 0 && bytes <= bytes_max && name[0] != '.' && strspn(name, LETTERS_DIGITS "._-") == bytes;
 }
 
-bool nb_hub_is_commit(const char *commit)
+bool nb_hub_is_snapshot(const char *name)
 {
-    size_t bytes = strlen(commit);
-    return (bytes == 40 || bytes == 64) && strspn(commit, "0123456789abcdef") == bytes;
+    return is_word(name, NB_MODEL_COMMIT_BYTES - 1);
 }
 
-bool nb_hub_is_revision(const char *revision)
+bool nb_hub_is_blob(const char *name)
 {
-    size_t bytes = strlen(revision);
-    if (bytes == 0 || bytes >= NB_HUB_REVISION_BYTES || strpbrk(revision, "\\:*?\"<>|~^[ ") || strstr(revision, "..") ||
-        strstr(revision, "@{") || strstr(revision, "//") || revision[bytes - 1] == '/')
-        return false;
-    for (size_t i = 0; i < bytes; i++) {
-        bool starts = i == 0 || revision[i - 1] == '/';
-        if (revision[i] <= ' ' || revision[i] > '~' || (starts && (revision[i] == '.' || revision[i] == '/')))
-            return false;
-    }
-    return true;
+    return is_word(name, 64);
 }
 
-// One word of a name, and what lies behind it.
-static bool take_word(const char **text, char word[NB_HUB_WORD_BYTES])
+static bool is_commit(const char *commit)
 {
-    size_t bytes = strspn(*text, WORD);
-    if (bytes == 0 || bytes >= NB_HUB_WORD_BYTES || (*text)[0] == '.')
-        return false;
-    memcpy(word, *text, bytes);
-    word[bytes] = 0;
-    *text += bytes;
-    return true;
-}
-
-bool nb_hub_name_parse(nb_hub_name *name, const char *text)
-{
-    const char *start = text;
-    memset(name, 0, sizeof *name);
-    if (!take_word(&text, name->name))
-        return false;
-    if (*text == '/') {
-        memcpy(name->org, name->name, sizeof name->org);
-        text++;
-        if (!take_word(&text, name->name))
-            return false;
-    }
-    snprintf(name->repository, sizeof name->repository, "%.*s", (int)(text - start), start);
-    if (*text == 0)
-        return true;
-    if (*text != '@' || !nb_hub_is_revision(text + 1))
-        return false;
-    strcpy(name->revision, text + 1);
-    return true;
-}
-
-static bool is_plain_ended(const char *word)
-{
-    return strchr(VARIABLE, word[0]) && strchr(VARIABLE, word[strlen(word) - 1]);
-}
-
-bool nb_hub_is_repository(const char *repository)
-{
-    nb_hub_name name;
-    size_t bytes = strlen(repository);
-    return nb_hub_name_parse(&name, repository) && !name.revision[0] && !strstr(repository, "--") &&
-           !strstr(repository, "..") && is_plain_ended(name.name) && (!name.org[0] || is_plain_ended(name.org)) &&
-           (bytes < 4 || strcmp(repository + bytes - 4, ".git") != 0);
+    return strlen(commit) == 40 && strspn(commit, "0123456789abcdef") == 40;
 }
 
 bool nb_hub_folder_name(char name[PATH_MAX], const char *repository)
 {
     const char *slash = strchr(repository, '/');
-    return nb_hub_is_repository(repository) &&
+    return nb_model_is_repository(repository) &&
            nb_path_make(name, "models--%.*s%s%s", slash ? (int)(slash - repository) : 0, repository, slash ? "--" : "",
                         slash ? slash + 1 : repository);
 }
 
-bool nb_hub_folder_repository(char repository[NB_HUB_REPOSITORY_BYTES], const char *folder_name)
+bool nb_hub_folder_repository(char repository[NB_MODEL_REPOSITORY_BYTES], const char *folder_name)
 {
     static const char prefix[] = "models--";
     if (strncmp(folder_name, prefix, sizeof prefix - 1) != 0)
         return false;
     const char *rest = folder_name + sizeof prefix - 1, *split = strstr(rest, "--");
-    int n = split ? snprintf(repository, NB_HUB_REPOSITORY_BYTES, "%.*s/%s", (int)(split - rest), rest, split + 2)
-                  : snprintf(repository, NB_HUB_REPOSITORY_BYTES, "%s", rest);
-    return n > 0 && n < NB_HUB_REPOSITORY_BYTES && nb_hub_is_repository(repository);
+    int n = split ? snprintf(repository, NB_MODEL_REPOSITORY_BYTES, "%.*s/%s", (int)(split - rest), rest, split + 2)
+                  : snprintf(repository, NB_MODEL_REPOSITORY_BYTES, "%s", rest);
+    return n > 0 && n < NB_MODEL_REPOSITORY_BYTES && nb_model_is_repository(repository);
 }
 
 // ---- paths ---------------------------------------------------------------------------------------------------------
@@ -215,22 +162,22 @@ bool nb_hub_folder(char path[PATH_MAX], const char *cache, const char *repositor
 
 bool nb_hub_ref_path(char path[PATH_MAX], const char *folder, const char *revision)
 {
-    return nb_hub_is_revision(revision) && nb_path_make(path, "%s/refs/%s", folder, revision);
+    return nb_model_is_revision(revision) && nb_path_make(path, "%s/refs/%s", folder, revision);
 }
 
 bool nb_hub_blob_path(char path[PATH_MAX], const char *folder, const char *etag)
 {
-    return nb_hub_is_word(etag) && nb_path_make(path, "%s/blobs/%s", folder, etag);
+    return nb_hub_is_blob(etag) && nb_path_make(path, "%s/blobs/%s", folder, etag);
 }
 
 bool nb_hub_snapshot_path(char path[PATH_MAX], const char *folder, const char *commit)
 {
-    return nb_hub_is_word(commit) && nb_path_make(path, "%s/snapshots/%s", folder, commit);
+    return nb_hub_is_snapshot(commit) && nb_path_make(path, "%s/snapshots/%s", folder, commit);
 }
 
 // ---- refs ----------------------------------------------------------------------------------------------------------
 
-bool nb_hub_ref_read(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *revision)
+bool nb_hub_ref_read(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, const char *revision)
 {
     char path[PATH_MAX];
     size_t bytes = 0;
@@ -238,7 +185,7 @@ bool nb_hub_ref_read(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const
     if (!text)
         return false;
     text[strcspn(text, "\r\n")] = 0;
-    bool is_good = nb_hub_is_word(text);
+    bool is_good = nb_hub_is_snapshot(text);
     if (is_good)
         strcpy(commit, text);
     free(text);
@@ -249,7 +196,7 @@ bool nb_hub_ref_write(const char *folder, const char *revision, const char *comm
 {
     char path[PATH_MAX], parent[PATH_MAX], stem[PATH_MAX];
     errno = EINVAL;
-    if (!nb_hub_is_word(commit) || !nb_hub_ref_path(path, folder, revision))
+    if (!nb_hub_is_snapshot(commit) || !nb_hub_ref_path(path, folder, revision))
         return false;
     // Not beside it: all that lies in refs/ is a revision to the official client.
     *strrchr(strcpy(parent, path), '/') = 0;
@@ -264,7 +211,7 @@ static bool has_snapshot(const char *folder, const char *commit)
 }
 
 // The one snapshot whose name begins so.
-static bool find_prefix(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *prefix)
+static bool find_prefix(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, const char *prefix)
 {
     char path[PATH_MAX];
     size_t bytes = strlen(prefix), n_found = 0;
@@ -280,13 +227,13 @@ static bool find_prefix(char commit[NB_HUB_COMMIT_BYTES], const char *folder, co
     return n_found == 1;
 }
 
-bool nb_hub_snapshot_find(char commit[NB_HUB_COMMIT_BYTES], const char *folder, const char *revision)
+bool nb_hub_snapshot_find(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, const char *revision)
 {
     const char *wanted = revision[0] ? revision : "main";
-    bool is_ref = !nb_hub_is_commit(wanted) && nb_hub_ref_read(commit, folder, wanted);
+    bool is_ref = !is_commit(wanted) && nb_hub_ref_read(commit, folder, wanted);
     if (is_ref && has_snapshot(folder, commit))
         return true;
-    if (!nb_hub_is_word(wanted) || !has_snapshot(folder, wanted))
+    if (!nb_hub_is_snapshot(wanted) || !has_snapshot(folder, wanted))
         return !is_ref && find_prefix(commit, folder, wanted);
     strcpy(commit, wanted);
     return true;

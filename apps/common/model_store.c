@@ -12,7 +12,7 @@
 #include "apps/common/small_file.h"
 
 typedef struct search {
-    nb_hub_name want;
+    nb_model_name want;
     char store[PATH_MAX];
     char hub[PATH_MAX];
     char found[2][PATH_MAX]; // the second only to tell that the name is ambiguous
@@ -64,12 +64,12 @@ static void search_store(search *s)
 
 static void try_repository(search *s, const char *folder)
 {
-    char path[PATH_MAX], commit[NB_HUB_COMMIT_BYTES];
+    char path[PATH_MAX], commit[NB_MODEL_COMMIT_BYTES];
     if (nb_hub_snapshot_find(commit, folder, s->want.revision) && nb_hub_snapshot_path(path, folder, commit))
         try_directory(s, path);
 }
 
-static bool is_wanted(const nb_hub_name *want, const char *repository)
+static bool is_wanted(const nb_model_name *want, const char *repository)
 {
     const char *slash = strchr(repository, '/');
     return strcmp(repository, want->repository) == 0 || (!want->org[0] && slash && strcmp(slash + 1, want->name) == 0);
@@ -79,7 +79,7 @@ static void search_hub(search *s)
 {
     DIR *folders = opendir(s->hub);
     for (struct dirent *entry; folders && (entry = readdir(folders));) {
-        char path[PATH_MAX], repository[NB_HUB_REPOSITORY_BYTES];
+        char path[PATH_MAX], repository[NB_MODEL_REPOSITORY_BYTES];
         if (nb_hub_folder_repository(repository, entry->d_name) && is_wanted(&s->want, repository) &&
             nb_hub_folder(path, s->hub, repository))
             try_repository(s, path);
@@ -101,7 +101,7 @@ int nb_store_find(char path[PATH_MAX], const char *name)
     if (!nb_hub_cache(s.hub))
         return nb_fail(NB_EXIT_INPUT, "HF_HUB_CACHE or HF_HOME is no usable path; expected at most %d bytes",
                        PATH_MAX - 1);
-    if (!nb_hub_name_parse(&s.want, name))
+    if (!nb_model_name_parse(&s.want, name))
         return nb_fail(NB_EXIT_INPUT,
                        "no such model; expected a directory or ORG/NAME[@REVISION], found \"%.300s\"; "
                        "try the path of a model directory",

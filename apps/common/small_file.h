@@ -22,7 +22,7 @@ bool nb_folder_sync(const char *path);
 // EINVAL: no regular file). Nothing is waited for.
 char *nb_small_file_read(const char *path, size_t bytes_max, size_t *bytes);
 
-// Writes a file: the old or the new contents at any moment, also after a power cut. What is being written lies at `stem`
+// Writes a file: the old or the new contents at any moment, also after a power cut. What is being written is at `stem`
 // with a random ending, on the same file system (NULL: beside the file). False with errno, and nothing left behind.
 bool nb_small_file_write(const char *path, const char *stem, const void *data, size_t bytes);
 

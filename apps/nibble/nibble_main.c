@@ -6,6 +6,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/commands.h"
 #include "apps/common/interrupt.h"
+#include "apps/common/model_name.h"
 
 typedef struct entry {
     const char *name;
@@ -39,38 +40,13 @@ static int show_help(void)
     return nb_out_flush();
 }
 
-// Edit distance (insertions, deletions, replacements) of two short words.
-static size_t word_distance(const char *a, const char *b)
-{
-    enum { MAX = 16 };
-    size_t row[MAX + 1], n_b = strlen(b);
-    if (n_b > MAX || strlen(a) > MAX)
-        return MAX;
-    for (size_t j = 0; j <= n_b; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n_b; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n_b];
-}
-
 static int fail_unknown(const char *name)
 {
     const entry *nearest = &entries[0];
     for (size_t i = 1; i < NB_COUNT_OF(entries); i++)
-        if (entries[i].run && word_distance(name, entries[i].name) < word_distance(name, nearest->name))
+        if (entries[i].run && nb_name_distance(name, entries[i].name) < nb_name_distance(name, nearest->name))
             nearest = &entries[i];
-    if (word_distance(name, nearest->name) <= 2)
+    if (nb_name_distance(name, nearest->name) <= 2)
         return nb_fail(NB_EXIT_USAGE, "unknown command; expected one of nibble --help, found \"%.100s\"; try nibble %s",
                        name, nearest->name);
     return nb_fail(NB_EXIT_USAGE,
