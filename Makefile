@@ -44,6 +44,8 @@ LIB_LIBS = $(shell pkg-config --libs $(LIB_PKGS)) -lm -lpthread
 APP_LIBS = $(shell pkg-config --libs libedit gmp)
 # Learners' records: nibble alone.
 TUTOR_LIBS = $(shell pkg-config --libs sqlite3)
+# The test Hub, and the client that tests it.
+HUB_LIBS = $(shell pkg-config --libs libmicrohttpd libcurl)
 # The products of training: nibble-qat alone.
 QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
@@ -58,6 +60,8 @@ QAT_SRC := $(filter-out $(OTHER_ISA_SRC),$(wildcard apps/qat/*.c apps/common/*.c
            apps/tutor/traces/*.c kernels/grad/*.c))
 TEST_SRC := $(filter-out tests/fuzz/%,$(wildcard tests/*/test_*.c tests/*/*/test_*.c))
 SUPPORT_SRC := $(wildcard tests/support/*.c tests/oracle/*.c)
+# The test Hub: linked into its program and the tests that need one.
+HUB_SRC := $(wildcard tests/hub/mock_*.c tests/hub/pull_*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FORMATTED := $(wildcard $(addsuffix /*.[ch],platform kernels kernels/* runtime apps/* apps/tutor/traces tests tests/* tests/*/*))
 
@@ -71,6 +75,8 @@ VERSION := $(shell sed -n 's/^\#define NB_VERSION "\(.*\)"/\1/p' runtime/nibble.
 ABI := 0
 PROGRAMS := $(if $(filter %_main.c,$(APP_SRC)),$(BUILD)/nibble) $(if $(filter %_main.c,$(QAT_SRC)),$(BUILD)/nibble-qat)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
+HUB_TEST_BIN := $(filter $(BUILD)/tests/hub/%,$(TEST_BIN))
+HUB_PROGRAM := $(if $(HUB_SRC),$(BUILD)/tests/hub/serve_hub)
 REPLAY_BIN := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=$(BUILD)/tests/fuzz/replay_%)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
 GATES := $(sort $(wildcard tests/gates/check_*.sh))
@@ -85,7 +91,7 @@ $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
 $(LINK) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
 endef
-LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC)
+LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC) $(HUB_SRC)
 $(BUILD)/flags.stamp: FORCE
 	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
 	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
@@ -132,9 +138,15 @@ $(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
 
 # Tests and fuzz targets.
 FOR_TESTS := $(call objects,$(SUPPORT_SRC)) $(BUILD)/libparts.a $(LIB)
+$(HUB_TEST_BIN): $(call objects,$(HUB_SRC))
+$(HUB_TEST_BIN): private OWN_LIBS = $(HUB_LIBS)
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) $(OWN_LIBS) -lcmocka
+
+$(HUB_PROGRAM): $(call objects,tests/hub/serve_hub.c $(filter tests/hub/mock_%,$(HUB_SRC)))
+	$(call say,link)
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(HUB_LIBS)
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
 	$(call say,link)
@@ -145,7 +157,7 @@ $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
-           tests/fuzz/replay_main.c)))
+           $(HUB_SRC) tests/hub/serve_hub.c tests/fuzz/replay_main.c)))
 
 # ---- use ---------------------------------------------------------------------------------------------------------
 
@@ -189,7 +201,7 @@ test-arm: deps ## the whole nibble on Arm, under qemu: its answers are the bytes
 	@$(AGAIN) all
 	@$(RUN_TESTS) tests/arm/arm_answers.sh
 
-tests: $(TEST_BIN) $(REPLAY_BIN)
+tests: $(TEST_BIN) $(REPLAY_BIN) $(HUB_PROGRAM)
 
 unit: all tests ## unit tests and fuzz corpora only
 	@$(RUN_TESTS) $(TEST_BIN) $(REPLAY_BIN)

@@ -31,9 +31,11 @@ look_for()
     need libedit-dev pkg-config --exists libedit
     need libgmp-dev pkg-config --exists gmp
     need libsqlite3-dev pkg-config --exists sqlite3
+    need libcurl4-openssl-dev pkg-config --exists libcurl
     need libmimalloc-dev linkable libmimalloc.so
     need libdnnl-dev linkable libdnnl.so
     need libcmocka-dev pkg-config --exists cmocka
+    need libmicrohttpd-dev pkg-config --exists libmicrohttpd
     if [ "$develop" = --develop ]; then
         need clang command -v clang
         need clang-format command -v clang-format
