@@ -10,5 +10,7 @@ int nb_command_info(int argc, char **argv);
 int nb_command_bench(int argc, char **argv);
 int nb_command_doctor(int argc, char **argv);
 int nb_command_tutor(int argc, char **argv);
+int nb_command_models(int argc, char **argv);
+int nb_command_rm(int argc, char **argv);
 
 #endif

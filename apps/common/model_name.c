@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/model_name.h"
 
-#include <ctype.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,28 +66,4 @@ bool nb_model_is_repository(const char *repository)
     return nb_model_name_parse(&name, repository) && !name.revision[0] && !strstr(repository, "--") &&
            !strstr(repository, "..") && is_plain_ended(name.name) && (!name.org[0] || is_plain_ended(name.org)) &&
            (bytes < 4 || strcmp(repository + bytes - 4, ".git") != 0);
-}
-
-size_t nb_name_distance(const char *a, const char *b)
-{
-    enum { MAX = 255 };
-    size_t row[MAX + 1], n_b = strlen(b);
-    if (n_b > MAX || strlen(a) > MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= n_b; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n_b; j++) {
-            size_t best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[n_b];
 }

@@ -29,8 +29,4 @@ bool nb_model_is_repository(const char *repository);
 // A branch, tag, commit or refs/pr/1: printable ASCII without what git forbids, no empty part, none with a leading dot.
 bool nb_model_is_revision(const char *revision);
 
-// Insertions, deletions and replacements of letters, whatever their case, that turn one name into the other; SIZE_MAX
-// when one has more than 255.
-size_t nb_name_distance(const char *a, const char *b);
-
 #endif

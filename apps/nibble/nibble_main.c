@@ -6,7 +6,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/commands.h"
 #include "apps/common/interrupt.h"
-#include "apps/common/model_name.h"
+#include "apps/common/word_distance.h"
 
 typedef struct entry {
     const char *name;
@@ -22,10 +22,10 @@ static const entry entries[] = {
     {"info", nb_command_info, "what a model directory or a safetensors file holds, checked"},
     {"bench", nb_command_bench, "speed of prefill, decoding and loading"},
     {"doctor", nb_command_doctor, "what this machine is and what to change"},
+    {"models", nb_command_models, "what a name can mean: models here, their formats and sizes"},
+    {"rm", nb_command_rm, "remove models"},
     {"serve", NULL, NULL},
     {"pull", NULL, NULL},
-    {"models", NULL, NULL},
-    {"rm", NULL, NULL},
 };
 
 static int show_help(void)
@@ -44,9 +44,9 @@ static int fail_unknown(const char *name)
 {
     const entry *nearest = &entries[0];
     for (size_t i = 1; i < NB_COUNT_OF(entries); i++)
-        if (entries[i].run && nb_name_distance(name, entries[i].name) < nb_name_distance(name, nearest->name))
+        if (entries[i].run && nb_word_distance(name, entries[i].name) < nb_word_distance(name, nearest->name))
             nearest = &entries[i];
-    if (nb_name_distance(name, nearest->name) <= 2)
+    if (nb_word_distance(name, nearest->name) <= 2)
         return nb_fail(NB_EXIT_USAGE, "unknown command; expected one of nibble --help, found \"%.100s\"; try nibble %s",
                        name, nearest->name);
     return nb_fail(NB_EXIT_USAGE,

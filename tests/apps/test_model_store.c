@@ -27,7 +27,7 @@ static void make(const char *path) // folders below the root
     }
 }
 
-static void write_ref(const char *path, const char *text)
+static void write_file(const char *path, const char *text)
 {
     char whole[PATH_MAX];
     snprintf(whole, sizeof whole, "%s/%s", root, path);
@@ -48,17 +48,18 @@ static int set_up(void **state)
     setenv("HF_HUB_CACHE", path, 1);
     make("home/models/acme/tiny");
     make("home/models/plain");
+    write_file("home/models/plain/config.json", "{}");
     make("home/models/acme/both");
     make("hub/models--acme--both/snapshots/c0");
     make("hub/models--acme--both/refs");
-    write_ref("hub/models--acme--both/refs/main", "c0\n");
+    write_file("hub/models--acme--both/refs/main", "c0\n");
     make("hub/models--acme--big-4B/snapshots/c1");
     make("hub/models--acme--big-4B/snapshots/c2");
     make("hub/models--acme--big-4B/refs");
-    write_ref("hub/models--acme--big-4B/refs/main", "c1");
-    write_ref("hub/models--acme--big-4B/refs/v2", "c2\n");
+    write_file("hub/models--acme--big-4B/refs/main", "c1");
+    write_file("hub/models--acme--big-4B/refs/v2", "c2\n");
     make("hub/models--evil--out/refs");
-    write_ref("hub/models--evil--out/refs/main", "../../models--acme--big-4B/snapshots/c1");
+    write_file("hub/models--evil--out/refs/main", "../../models--acme--big-4B/snapshots/c1");
     return 0;
 }
 
