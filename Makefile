@@ -46,6 +46,8 @@ APP_LIBS = $(shell pkg-config --libs libedit gmp)
 TUTOR_LIBS = $(shell pkg-config --libs sqlite3)
 # The test Hub, and the client that tests it.
 HUB_LIBS = $(shell pkg-config --libs libmicrohttpd libcurl)
+# The fetcher: nibble alone.
+CURL_LIBS = $(shell pkg-config --libs libcurl)
 # The products of training: nibble-qat alone.
 QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
@@ -89,11 +91,11 @@ all: $(LIB) $(SO) $(PROGRAMS) ## library and programs, into $(BUILD)/
 define FLAGS_TEXT
 $(shell $(CC) --version 2>/dev/null | head -n 1)
 $(CC) $(FLAGS) $(foreach isa,$(ISAS),$(isa): $(FLAGS_$(isa)))
-$(LINK) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
+$(LINK) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS) $(QAT_LIBS) $(MALLOC_LIBS)
 endef
 LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC) $(HUB_SRC)
 $(BUILD)/flags.stamp: FORCE
-	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
+	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 libcurl || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
 	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 $(BUILD)/lists.stamp: FORCE
@@ -130,7 +132,7 @@ $(BUILD)/libparts.a: $(PARTS) $(BUILD)/lists.stamp
 
 $(BUILD)/nibble: $(call objects,$(APP_SRC)) $(LIB) $(BUILD)/lists.stamp
 	$(call say,link)
-	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS)
+	$(at)$(LINK) -o $@ $(filter %.o %.a,$^) $(MALLOC_LIBS) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS)
 
 $(BUILD)/nibble-qat: $(call objects,$(QAT_SRC)) $(LIB) $(BUILD)/lists.stamp
 	$(call say,link)
@@ -142,7 +144,7 @@ $(HUB_TEST_BIN): $(call objects,$(HUB_SRC))
 $(HUB_TEST_BIN): private OWN_LIBS = $(HUB_LIBS)
 $(TEST_BIN): $(BUILD)/%: $(BUILD)/%.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) $(OWN_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS) $(QAT_LIBS) $(OWN_LIBS) -lcmocka
 
 $(HUB_PROGRAM): $(call objects,tests/hub/serve_hub.c $(filter tests/hub/mock_%,$(HUB_SRC)))
 	$(call say,link)
@@ -150,11 +152,11 @@ $(HUB_PROGRAM): $(call objects,tests/hub/serve_hub.c $(filter tests/hub/mock_%,$
 
 $(REPLAY_BIN): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay_main.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS) $(QAT_LIBS) -lcmocka
 
 $(FUZZ_BIN): %: %.o $(FOR_TESTS)
 	$(call say,link)
-	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(QAT_LIBS) -lcmocka
+	$(at)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS) $(QAT_LIBS) -lcmocka
 
 -include $(patsubst %.o,%.d,$(call objects,$(sort $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(FUZZ_SRC) \
            $(HUB_SRC) tests/hub/serve_hub.c tests/fuzz/replay_main.c)))

@@ -32,6 +32,7 @@ look_for()
     need libgmp-dev pkg-config --exists gmp
     need libsqlite3-dev pkg-config --exists sqlite3
     need libcurl4-openssl-dev pkg-config --exists libcurl
+    need ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
     need libmimalloc-dev linkable libmimalloc.so
     need libdnnl-dev linkable libdnnl.so
     need libcmocka-dev pkg-config --exists cmocka

@@ -12,5 +12,6 @@ int nb_command_doctor(int argc, char **argv);
 int nb_command_tutor(int argc, char **argv);
 int nb_command_models(int argc, char **argv);
 int nb_command_rm(int argc, char **argv);
+int nb_command_pull(int argc, char **argv);
 
 #endif

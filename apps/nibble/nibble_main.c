@@ -22,10 +22,10 @@ static const entry entries[] = {
     {"info", nb_command_info, "what a model directory or a safetensors file holds, checked"},
     {"bench", nb_command_bench, "speed of prefill, decoding and loading"},
     {"doctor", nb_command_doctor, "what this machine is and what to change"},
+    {"pull", nb_command_pull, "bring a model from the Hugging Face Hub, whole or not at all"},
     {"models", nb_command_models, "what a name can mean: models here, their formats and sizes"},
     {"rm", nb_command_rm, "remove models"},
     {"serve", NULL, NULL},
-    {"pull", NULL, NULL},
 };
 
 static int show_help(void)

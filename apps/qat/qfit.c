@@ -12,7 +12,7 @@
 #include "apps/qat/qfit_fold.h"
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/staging.h"
-#include "apps/qat/stop.h"
+#include "apps/common/stop.h"
 #include "apps/qat/workers.h"
 
 enum { MIN_TOKENS = 64, CELLS = 1000 };

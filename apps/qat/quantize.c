@@ -10,7 +10,7 @@
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/quantize_write.h"
 #include "apps/qat/staging.h"
-#include "apps/qat/stop.h"
+#include "apps/common/stop.h"
 #include "apps/qat/workers.h"
 #include "runtime/safetensors_write.h"
 

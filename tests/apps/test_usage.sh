@@ -6,7 +6,7 @@
 ends 0 '--version' "$nibble" --version
 check 'the version is one line' grep -qE '^nibble [0-9]+\.[0-9]+\.[0-9]+$' "$work/out"
 ends 0 '--help' "$nibble" --help
-for command in run tutor score tokenize info bench doctor models rm; do
+for command in run tutor score tokenize info bench doctor models rm pull; do
     ends 0 "$command --version" "$nibble" $command --version
     check "$command --version: the version" grep -qx 'nibble [0-9]*\.[0-9]*\.[0-9]*' "$work/out"
     ends 0 "$command --help" "$nibble" $command --help
@@ -19,7 +19,7 @@ refuses 2 'no command' "$nibble"
 refuses 2 'an unknown command' "$nibble" scroe
 says 'a suggestion is made' 'try nibble score'
 refuses 2 'an unknown command that resembles none' "$nibble" frobnicate
-for command in serve pull; do
+for command in serve; do
     refuses 2 "$command is for later" "$nibble" $command
     says "$command: says so" 'not built yet'
 done

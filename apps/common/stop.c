@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/qat/stop.h"
+#include "apps/common/stop.h"
 
 #include <signal.h>
 

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/hub/hub_snapshot.h"
+
+#include <errno.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apps/common/cli.h"
+#include "apps/common/small_file.h"
+
+static bool fail(nb_hub_failure *failure, const char *what, const char *path)
+{
+    nb_hub_failure_errno(failure, what, path);
+    return false;
+}
+
+bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_hub_failure *failure)
+{
+    static const char *const folders[] = {"blobs", "refs", "snapshots", ".nibble"};
+    char path[PATH_MAX];
+    if (!nb_hub_cache_make(cache))
+        return fail(failure, "make the cache", cache);
+    for (size_t i = 0; i < NB_COUNT_OF(folders); i++)
+        if (!nb_path_make(path, "%s/%s", place->root, folders[i]) || !nb_folder_make(path))
+            return fail(failure, "make the folder", path);
+    return true;
+}
+
+// ---- links ---------------------------------------------------------------------------------------------------------
+
+static bool remove_tree(const char *path)
+{
+    char *const roots[] = {(char *)(uintptr_t)path, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    bool is_gone = tree != NULL;
+    for (FTSENT *entry; tree && (entry = fts_read(tree));)
+        if (entry->fts_info != FTS_D && remove(entry->fts_path) != 0 && errno != ENOENT)
+            is_gone = false;
+    if (tree)
+        fts_close(tree);
+    return is_gone;
+}
+
+// PATH -> ../../blobs/ETAG, with one more ../ for every folder in PATH.
+static void make_target(nb_growing *target, const nb_hub_file *file)
+{
+    nb_growing_clear(target);
+    nb_growing_add(target, "../../", 6);
+    for (const char *s = file->path; (s = strchr(s, '/')); s++)
+        nb_growing_add(target, "../", 3);
+    nb_growing_add(target, "blobs/", 6);
+    nb_growing_add(target, file->etag, strlen(file->etag));
+}
+
+static bool has_content(const char *path, uint64_t bytes)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == bytes;
+}
+
+static bool is_link_to(const char *path, const char *target)
+{
+    char found[PATH_MAX];
+    ssize_t n = readlink(path, found, sizeof found - 1);
+    if (n <= 0)
+        return false;
+    found[n] = 0;
+    return strcmp(found, target) == 0;
+}
+
+// One link; what is there instead gives way at once.
+static bool add_link(const char *folder, const char *spare, const nb_hub_file *file, nb_growing *target,
+                     nb_hub_failure *failure)
+{
+    char path[PATH_MAX], parent[PATH_MAX];
+    make_target(target, file);
+    if (!nb_path_make(path, "%s/%s", folder, file->path))
+        return fail(failure, "name", file->path);
+    *strrchr(strcpy(parent, path), '/') = 0;
+    if (!nb_folder_make(parent))
+        return fail(failure, "make the folder", parent);
+    if (symlink(target->text, path) == 0)
+        return true;
+    // Where links were not possible the official client leaves the file itself.
+    struct stat info;
+    if (is_link_to(path, target->text) ||
+        (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && has_content(path, file->bytes)))
+        return true;
+    unlink(spare);
+    if (symlink(target->text, spare) != 0 || rename(spare, path) != 0)
+        return fail(failure, "link", path);
+    return true;
+}
+
+static bool add_links(const nb_hub_plan *plan, const char *folder, nb_hub_failure *failure)
+{
+    char spare[PATH_MAX];
+    nb_growing target = {0};
+    bool is_good = nb_path_make(spare, "%s/.nibble/link", plan->place->root);
+    for (size_t i = 0; is_good && i < plan->n_files; i++)
+        is_good = add_link(folder, spare, plan->files[i], &target, failure);
+    nb_growing_release(&target);
+    return is_good;
+}
+
+static bool sync_folders(const char *root, nb_hub_failure *failure)
+{
+    char *const roots[] = {(char *)(uintptr_t)root, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    bool is_good = tree != NULL;
+    for (FTSENT *entry; tree && (entry = fts_read(tree));)
+        if (entry->fts_info == FTS_DP)
+            is_good = nb_folder_sync(entry->fts_path) && is_good;
+    if (tree)
+        fts_close(tree);
+    return is_good || fail(failure, "write", root);
+}
+
+bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name, const char *commit,
+                             nb_hub_failure *failure)
+{
+    char snapshot[PATH_MAX], fresh[PATH_MAX], parent[PATH_MAX];
+    const char *root = plan->place->root;
+    if (!nb_hub_snapshot_path(snapshot, root, commit) || !nb_path_make(fresh, "%s/.nibble/%s", root, commit) ||
+        !nb_path_make(parent, "%s/snapshots", root))
+        return fail(failure, "name a snapshot in", root);
+    if (nb_is_directory(snapshot)) {
+        if (!add_links(plan, snapshot, failure) || !sync_folders(snapshot, failure))
+            return false;
+    } else {
+        remove_tree(fresh); // of a run that was killed
+        if (!add_links(plan, fresh, failure) || !sync_folders(fresh, failure))
+            return false;
+        if (rename(fresh, snapshot) != 0)
+            return fail(failure, "make the snapshot", snapshot);
+    }
+    if (!nb_folder_sync(parent))
+        return fail(failure, "write", parent);
+    if (!nb_hub_is_commit(name->revision) && !nb_hub_ref_write(root, name->revision, commit))
+        return fail(failure, "write the ref in", root);
+    return true;
+}
+
+// ---- listing -------------------------------------------------------------------------------------------------------
+
+static void list_entry(const char *path, const char *path_in_snapshot, nb_hub_listing *listing, size_t *n_strange)
+{
+    char target[PATH_MAX];
+    struct stat info;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = 0;
+    const char *slash = strrchr(target, '/');
+    const char *etag = slash ? slash + 1 : "";
+    bool is_blob = nb_hub_is_hex(etag, 40) || nb_hub_is_hex(etag, 64);
+    if (is_blob && stat(path, &info) == 0 && S_ISREG(info.st_mode) && !nb_hub_path_refusal(path_in_snapshot) &&
+        listing->n_files < NB_HUB_MAX_FILES)
+        nb_hub_listing_put(listing, path_in_snapshot, (uint64_t)info.st_size, etag);
+    else
+        ++*n_strange;
+}
+
+bool nb_hub_snapshot_list(const nb_hub_place *place, const char *commit, nb_hub_listing *listing, size_t *n_strange,
+                          nb_hub_failure *failure)
+{
+    char snapshot[PATH_MAX], why[256];
+    memset(listing, 0, sizeof *listing);
+    *n_strange = 0;
+    if (!nb_hub_snapshot_path(snapshot, place->cache_folder, commit))
+        return fail(failure, "name a snapshot in", place->cache_folder);
+    char *const roots[] = {snapshot, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!tree)
+        return fail(failure, "read", snapshot);
+    for (FTSENT *entry; (entry = fts_read(tree));)
+        if (entry->fts_info != FTS_D && entry->fts_info != FTS_DP)
+            list_entry(entry->fts_path, entry->fts_path + strlen(snapshot) + 1, listing, n_strange);
+    fts_close(tree);
+    if (nb_hub_listing_finish(listing, why, sizeof why))
+        return true;
+    nb_hub_failure_set(failure, NB_HUB_LISTING, "%s", why);
+    return false;
+}
