@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a blob on disk: bytes are appended and hashed at once, so that its hash is known when its last byte comes.
+// The part of a blob on disk: bytes are appended and hashed at once, so that its hash is known with its last byte.
 #ifndef NB_APPS_HUB_BLOB_H
 #define NB_APPS_HUB_BLOB_H
 

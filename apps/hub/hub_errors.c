@@ -92,13 +92,13 @@ static int fail_access(const nb_hub_failure *failure, const nb_hub_subject *subj
                        id, failure->host, endpoint);
     return nb_fail(NB_EXIT_INPUT,
                    "%s is private, gated, or does not exist (401 from %s); expected a public repository or a token, "
-                   "found no token; try HF_TOKEN, or check the spelling",
-                   id, failure->host);
+                   "found no token; %s",
+                   id, failure->host, failure->hint[0] ? failure->hint : "try HF_TOKEN, or check the spelling");
 }
 
 static int fail_missing(const nb_hub_failure *failure, const nb_hub_subject *subject)
 {
-    const char *more = failure->detail[0] ? failure->detail : NULL;
+    const char *more = failure->hint[0] ? failure->hint : NULL;
     if (failure->problem == NB_HUB_NO_REVISION)
         return nb_fail(NB_EXIT_INPUT,
                        "%s has no revision \"%.100s\"; expected a branch, tag or commit, found none of that name; %s",

@@ -53,6 +53,7 @@ typedef struct nb_hub_failure {
     uint64_t wait_s;
     char host[128];   // whom it concerns: host:port, or the proxy
     char detail[256]; // what is known besides; may be empty
+    char hint[200];   // what to try instead; may be empty
 } nb_hub_failure;
 
 // Whom and what an operation was about.

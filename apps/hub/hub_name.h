@@ -11,8 +11,8 @@
 
 enum { NB_HUB_PATH_BYTES = 1024 };
 
-// What to fetch: ORG/NAME[@REVISION], as nb_model_name_parse; a pasted address too (https://huggingface.co/ORG/NAME, also
-// with /tree/REVISION). Without a revision it is main. False with what was expected in `why`.
+// What to fetch: ORG/NAME[@REVISION], as nb_model_name_parse; a pasted address too (https://huggingface.co/ORG/NAME,
+// also with /tree/REVISION). Without a revision it is main. False with what was expected in `why`.
 bool nb_hub_target_parse(nb_model_name *name, const char *text, const char **why);
 
 // NULL when a file may be stored under this path of a repository, else what is wrong with it. Refused: empty, absolute

@@ -190,13 +190,13 @@ static void draw_total(nb_hub_progress *progress, nb_growing *line, uint64_t byt
 }
 
 // A file that is done: its line stays.
-static void keep_line(nb_hub_progress *progress, const nb_hub_blob *blob, const char *how)
+static void keep_line(nb_hub_progress *progress, const nb_hub_file *file, const char *how)
 {
     nb_growing line = {0};
     char size[32], text[64];
     clear_lines(progress);
-    put_name(&line, blob->file->path);
-    int n = snprintf(text, sizeof text, " %9s  %s", nb_bytes_text(size, (double)blob->file->bytes), how);
+    put_name(&line, file->path);
+    int n = snprintf(text, sizeof text, " %9s  %s", nb_bytes_text(size, (double)file->bytes), how);
     nb_growing_add(&line, text, (size_t)n);
     put_line(progress, &line);
     progress->n_lines = 0;
@@ -253,11 +253,16 @@ void nb_hub_progress_file(nb_hub_progress *progress, const nb_hub_blob *blob, co
     pthread_mutex_lock(&progress->lock);
     atomic_store(&own->done_bytes, blob->file->bytes);
     atomic_store(&own->is_done, true);
-    if (progress->is_terminal)
-        keep_line(progress, blob, how);
-    else
-        emit(progress, json_pack("{s:s, s:s, s:I, s:s}", "event", "file", "path", blob->file->path, "bytes",
-                                 (json_int_t)blob->file->bytes, "how", how));
+    for (size_t i = 0; i < progress->plan->n_files; i++) {
+        const nb_hub_file *file = progress->plan->files[i];
+        if (strcmp(file->etag, blob->file->etag) != 0)
+            continue;
+        if (progress->is_terminal)
+            keep_line(progress, file, how);
+        else
+            emit(progress, json_pack("{s:s, s:s, s:I, s:s}", "event", "file", "path", file->path, "bytes",
+                                     (json_int_t)file->bytes, "how", how));
+    }
     pthread_mutex_unlock(&progress->lock);
 }
 

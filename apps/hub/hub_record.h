@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `--to DIR` writes beside the files, in the form of the official client's local_dir:
-// DIR/.cache/huggingface/download/PATH.metadata holds commit, hash and time of a file. A mark of nibble's own tells that
-// everything is there: DIR/.cache/huggingface/nibble.json, removed before the first file changes.
+// DIR/.cache/huggingface/download/PATH.metadata holds commit, hash and time of a file. A mark of nibble's own tells
+// that everything is there: DIR/.cache/huggingface/nibble.json, removed before the first file changes.
 #ifndef NB_APPS_HUB_RECORD_H
 #define NB_APPS_HUB_RECORD_H
 

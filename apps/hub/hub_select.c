@@ -97,12 +97,25 @@ bool nb_hub_has_weights(const nb_hub_listing *listing, const bool *is_taken)
     return false;
 }
 
+// Of a pattern that begins with a star only the rest is compared, with ends of about its length.
+static size_t distance_of(const char *glob, const char *path)
+{
+    if (glob[0] != '*')
+        return nb_word_distance(glob, path);
+    size_t n = strlen(glob + 1), path_n = strlen(path), best = NB_WORD_DISTANCE_MAX;
+    for (size_t m = n > 1 ? n - 1 : 1; m <= n + 1 && m <= path_n; m++) {
+        size_t distance = nb_word_distance(glob + 1, path + path_n - m);
+        best = distance < best ? distance : best;
+    }
+    return best;
+}
+
 const char *nb_hub_nearest(const nb_hub_listing *listing, const char *glob)
 {
     const char *nearest = NULL;
     size_t best = strlen(glob) / 3 + 2;
     for (size_t i = 0; i < listing->n_files; i++) {
-        size_t distance = nb_word_distance(glob, listing->files[i].path);
+        size_t distance = distance_of(glob, listing->files[i].path);
         if (distance < best) {
             best = distance;
             nearest = listing->files[i].path;

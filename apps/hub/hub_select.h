@@ -11,8 +11,8 @@ typedef struct nb_hub_globs {
     nb_option_texts exclude;
 } nb_hub_globs;
 
-// A pattern as the official client takes it: * and ? match slashes too, [...] sets, case counts, a folder with its slash
-// means all below it.
+// A pattern as the official client takes it: * and ? match slashes too, [...] sets, case counts, a folder with its
+// slash means all below it.
 bool nb_hub_glob_match(const char *glob, const char *path);
 
 // Marks what is taken: is_taken[listing->n_files]; returns how many. Without --include that is, at the top of the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A snapshot in the cache: links from the names of a commit's files to their blobs. It is put together beside the others
-// and appears with one rename; the ref that names it follows, so at any moment there is the old snapshot or the new one.
+// A snapshot in the cache: links from the names of a commit's files to their blobs. It is put together beside the
+// others and appears with one rename; the ref that names it follows, so at any moment there is the old or the new one.
 #ifndef NB_APPS_HUB_SNAPSHOT_H
 #define NB_APPS_HUB_SNAPSHOT_H
 

@@ -7,7 +7,9 @@
 
 #include "apps/common/small_file.h"
 #include "apps/common/stop.h"
+#include "apps/hub/hub_address.h"
 #include "apps/hub/hub_fetch.h"
+#include "apps/hub/hub_hint.h"
 #include "apps/hub/hub_lock.h"
 #include "apps/hub/hub_record.h"
 #include "apps/hub/hub_snapshot.h"
@@ -50,8 +52,10 @@ static int ask_hub(pull *p)
 {
     nb_hub_failure failure = {0};
     nb_hub_api api = {&p->options, p->http, &p->pace, &p->args->name, tell_retry, p->progress};
-    if (!nb_hub_api_commit(&api, p->commit, &failure) || !nb_hub_api_list(&api, p->commit, &p->listing, &failure))
+    if (!nb_hub_api_commit(&api, p->commit, &failure) || !nb_hub_api_list(&api, p->commit, &p->listing, &failure)) {
+        nb_hub_hint(&api, &failure);
         return fail(p, &failure, NULL);
+    }
     return NB_EXIT_OK;
 }
 
@@ -297,6 +301,10 @@ static int set_up(pull *p)
     p->options.retry_wait_s = p->args->retry_wait_s;
     if (p->args->stall_s > 0)
         p->options.stall_s = p->options.api_stall_s = p->args->stall_s;
+    nb_hub_origin endpoint;
+    if (p->options.token && nb_hub_origin_of(&endpoint, p->options.endpoint) && !endpoint.is_secure &&
+        !endpoint.is_loopback)
+        nb_note("the token is not sent to %.200s: only https keeps it to itself", p->options.endpoint);
     int code = find_place(p);
     if (code != NB_EXIT_OK || p->options.is_offline)
         return code;

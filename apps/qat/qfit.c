@@ -6,13 +6,13 @@
 
 #include "apps/common/ids_file.h"
 #include "apps/common/option_table.h"
+#include "apps/common/stop.h"
 #include "apps/common/terminal.h"
 #include "apps/qat/net.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/qat/qfit_fold.h"
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/staging.h"
-#include "apps/common/stop.h"
 #include "apps/qat/workers.h"
 
 enum { MIN_TOKENS = 64, CELLS = 1000 };

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 
 #include "apps/common/option_table.h"
+#include "apps/common/stop.h"
 #include "apps/common/terminal.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/qat/quantize_calib.h"
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/quantize_write.h"
 #include "apps/qat/staging.h"
-#include "apps/common/stop.h"
 #include "apps/qat/workers.h"
 #include "runtime/safetensors_write.h"
 
