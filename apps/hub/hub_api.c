@@ -37,7 +37,9 @@ static bool ask(const nb_hub_api *api, const char *url, nb_growing *text, nb_htt
             return false;
         }
         bool is_answered = nb_http_get_text(api->http, url, NB_HUB_PAGE_BYTES, text, head, failure);
-        nb_hub_pace_learn(api->pace, NB_HUB_ASK_API, head);
+        double delay_s = nb_hub_pace_learn(api->pace, NB_HUB_ASK_API, head);
+        if (is_answered && delay_s >= 1 && head->link_next[0] && api->on_retry)
+            api->on_retry(api->user, &(nb_hub_failure){.problem = NB_HUB_RATE_LIMITED}, delay_s);
         if (is_answered)
             return true;
         if (!nb_hub_tries_next(&tries, failure, &wait_s))

@@ -20,7 +20,7 @@ void nb_hub_failure_set(nb_hub_failure *failure, nb_hub_problem problem, const c
 void nb_hub_failure_errno(nb_hub_failure *failure, const char *what, const char *path)
 {
     int reason = errno;
-    bool is_full = reason == ENOSPC || reason == EDQUOT;
+    bool is_full = reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
     nb_hub_failure_set(failure, is_full ? NB_HUB_DISK_FULL : NB_HUB_DISK, "cannot %s %.160s: %s", what, path,
                        strerror(reason));
 }
@@ -45,10 +45,15 @@ bool nb_hub_is_worth_retrying(const nb_hub_failure *failure)
     }
 }
 
+bool nb_hub_is_bad_content(const nb_hub_failure *failure)
+{
+    return failure->problem == NB_HUB_HASH || failure->problem == NB_HUB_LENGTH || failure->problem == NB_HUB_RANGE;
+}
+
 const char *nb_hub_problem_text(const nb_hub_failure *failure, char *text, size_t capacity)
 {
     static const char *const texts[] = {
-        [NB_HUB_RATE_LIMITED] = "too many requests",
+        [NB_HUB_RATE_LIMITED] = "the Hub's limit of requests is reached",
         [NB_HUB_EXPIRED] = "the signed address is no longer valid",
         [NB_HUB_DNS] = "the host's name is not found",
         [NB_HUB_CONNECT] = "no connection",
@@ -206,11 +211,10 @@ static int fail_content(const nb_hub_failure *failure, const nb_hub_subject *sub
                        "%s came from another commit; expected one commit for all files, found %s; try again", file,
                        detail);
     case NB_HUB_HASH:
-        return nb_fail(
-            NB_EXIT_FAILED,
-            "%s is not what the Hub says it is; expected its hash, found another after %u retries; thrown away, "
-            "the other files are kept; try again later",
-            file, subject->options->n_retries);
+        return nb_fail(NB_EXIT_FAILED,
+                       "%s is not what the Hub says it is; expected its hash, found another each time; thrown away, "
+                       "the other files are kept; try again later",
+                       file);
     default:
         return nb_fail(NB_EXIT_FAILED, "%s does not come whole; expected its length, found %s; try again later", file,
                        detail);
@@ -237,6 +241,11 @@ int nb_hub_fail(const nb_hub_failure *failure, const nb_hub_subject *subject)
     case NB_HUB_EXPIRED:
     case NB_HUB_STATUS:
         return fail_server(failure, subject);
+    case NB_HUB_DAMAGED:
+        return nb_fail(
+            NB_EXIT_INPUT,
+            "%s is damaged here; expected its hash, found another; try nibble pull --verify with a connection",
+            subject->file ? subject->file : "a file");
     case NB_HUB_DISK_FULL:
         return nb_fail(NB_EXIT_FIT, "%s; what came is kept; try again with more room", failure->detail);
     case NB_HUB_DISK:

@@ -40,6 +40,7 @@ typedef enum nb_hub_problem {
     NB_HUB_LENGTH,
     NB_HUB_HASH,
     // Here.
+    NB_HUB_DAMAGED, // what is in the cache
     NB_HUB_DISK_FULL,
     NB_HUB_DISK,
     NB_HUB_CRYPTO,
@@ -71,6 +72,8 @@ void nb_hub_failure_errno(nb_hub_failure *failure, const char *what, const char 
 
 // Trying again may help.
 bool nb_hub_is_worth_retrying(const nb_hub_failure *failure);
+// What came is not what the list says: its range, length or hash.
+bool nb_hub_is_bad_content(const nb_hub_failure *failure);
 // A few words for a note between two tries.
 const char *nb_hub_problem_text(const nb_hub_failure *failure, char *text, size_t capacity);
 // Prints the sentence and returns the exit code.

@@ -67,7 +67,7 @@ void nb_http_fail_transfer(nb_http *http, CURLcode code, const char *proxy)
         nb_hub_failure_set(failure, NB_HUB_HEADERS, "%s",
                            code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_UNSUPPORTED_PROTOCOL
                                ? "none"
-                               : "a header line without end");
+                               : "a header line without end, or no memory for it");
         break;
     default: {
         bool is_proxy = proxy && connect_status != 0 && connect_status != 200;
@@ -114,11 +114,11 @@ void nb_http_fail_status(nb_http *http)
                        : head->status == 404 ? ""
                                              : head->error_text);
     nb_hub_origin_text(&http->origin, failure->host, sizeof failure->host);
-    if (head->has_retry_after) {
+    failure->has_wait = head->has_retry_after;
+    failure->wait_s = head->retry_after_s;
+    if (head->status == 429 && head->has_rate && head->n_left == 0) {
         failure->has_wait = true;
-        failure->wait_s = head->retry_after_s;
-    } else if (head->status == 429 && head->has_rate && head->n_left == 0) {
-        failure->has_wait = true;
-        failure->wait_s = head->reset_s + 1; // both ends count whole seconds
+        if (failure->wait_s <= head->reset_s)
+            failure->wait_s = head->reset_s + 1; // both ends count whole seconds
     }
 }

@@ -103,7 +103,7 @@ static nb_hub_state look_in_directory(const nb_hub_plan *plan, const nb_hub_blob
             continue;
         if (!nb_hub_file_path(path, plan->place, file->path) || !is_file_of(path, file->bytes))
             return NB_HUB_ABSENT;
-        if (!nb_hub_record_tells(plan->place, file))
+        if (!nb_hub_record_tells(plan->place, file, NULL))
             state = NB_HUB_UNSURE;
     }
     return state;
@@ -123,9 +123,8 @@ static nb_hub_state look(const nb_hub_plan *plan, nb_hub_blob *blob)
     return blob->part_bytes ? NB_HUB_PART : NB_HUB_ABSENT;
 }
 
-void nb_hub_plan_look(nb_hub_plan *plan, const char *commit)
+void nb_hub_plan_look(nb_hub_plan *plan)
 {
-    (void)commit;
     plan->present_bytes = plan->part_bytes = plan->disk_bytes = 0;
     for (size_t i = 0; i < plan->n_blobs; i++) {
         nb_hub_blob *blob = &plan->blobs[i];

@@ -50,7 +50,7 @@ typedef struct nb_hub_plan {
 void nb_hub_plan_make(nb_hub_plan *plan, const nb_hub_place *place, const nb_hub_listing *listing,
                       const bool *is_taken);
 // Looks at the disk.
-void nb_hub_plan_look(nb_hub_plan *plan, const char *commit);
+void nb_hub_plan_look(nb_hub_plan *plan);
 void nb_hub_plan_release(nb_hub_plan *plan);
 
 // Room for what is to be written, with a little left over. False with `failure` set.

@@ -21,17 +21,18 @@ static bool mark_path(char path[PATH_MAX], const nb_hub_place *place)
     return nb_path_make(path, "%s/.cache/huggingface/nibble.json", place->root);
 }
 
-bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file)
+bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file, const char *commit)
 {
-    char path[PATH_MAX], own[PATH_MAX], etag[65] = "";
+    char path[PATH_MAX], own[PATH_MAX], etag[65] = "", found[65] = "";
     size_t bytes;
     double time_s = 0;
     struct stat info;
     char *text = record_path(path, place, file) ? nb_small_file_read(path, 1024, &bytes) : NULL;
-    bool is_read = text && sscanf(text, "%*64[0-9a-f] %64[0-9a-f] %lf", etag, &time_s) == 2;
+    bool is_read = text && sscanf(text, "%64[0-9a-f] %64[0-9a-f] %lf", found, etag, &time_s) == 3;
     free(text);
-    return is_read && strcmp(etag, file->etag) == 0 && nb_hub_file_path(own, place, file->path) &&
-           stat(own, &info) == 0 && (double)info.st_mtim.tv_sec - 1 <= time_s;
+    return is_read && (!commit || strcmp(found, commit) == 0) && strcmp(etag, file->etag) == 0 &&
+           nb_hub_file_path(own, place, file->path) && stat(own, &info) == 0 &&
+           (double)info.st_mtim.tv_sec - 1 <= time_s;
 }
 
 bool nb_hub_record_write(const nb_hub_place *place, const nb_hub_file *file, const char *commit)
@@ -45,6 +46,13 @@ bool nb_hub_record_write(const nb_hub_place *place, const nb_hub_file *file, con
         return false;
     *strrchr(strcpy(folder, path), '/') = 0;
     return nb_folder_make(folder) && nb_small_file_write(path, NULL, text, (size_t)n);
+}
+
+void nb_hub_record_remove(const nb_hub_place *place, const nb_hub_file *file)
+{
+    char path[PATH_MAX];
+    if (record_path(path, place, file))
+        unlink(path);
 }
 
 bool nb_hub_record_prepare(const nb_hub_place *place)
@@ -61,6 +69,10 @@ bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const
     json_t *files = json_array();
     for (size_t i = 0; i < plan->n_files; i++) {
         const nb_hub_file *file = plan->files[i];
+        if (!nb_hub_record_tells(plan->place, file, commit) && !nb_hub_record_write(plan->place, file, commit)) {
+            json_decref(files);
+            return false;
+        }
         json_array_append_new(files, json_pack("{s:s, s:I, s:s}", "path", file->path, "bytes", (json_int_t)file->bytes,
                                                "etag", file->etag));
     }

@@ -7,14 +7,15 @@
 
 #include "apps/hub/hub_plan.h"
 
-// The record names the file's hash, and the file was not written to since.
-bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file);
+// The record names the file's hash (and `commit`, unless that is NULL), and the file was not written to since.
+bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file, const char *commit);
 // After the file is in place. False with errno.
 bool nb_hub_record_write(const nb_hub_place *place, const nb_hub_file *file, const char *commit);
+void nb_hub_record_remove(const nb_hub_place *place, const nb_hub_file *file);
 
 // The folders of the records. False with errno.
 bool nb_hub_record_prepare(const nb_hub_place *place);
-// Says that DIR is whole. False with errno.
+// Says that DIR is whole, after the records that are still of an older commit. False with errno.
 bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const char *commit);
 void nb_hub_mark_remove(const nb_hub_place *place);
 

@@ -17,20 +17,22 @@ void nb_hub_pace_free(nb_hub_pace *pace)
     pthread_mutex_destroy(&pace->lock);
 }
 
-void nb_hub_pace_learn(nb_hub_pace *pace, nb_hub_kind kind, const nb_http_head *head)
+double nb_hub_pace_learn(nb_hub_pace *pace, nb_hub_kind kind, const nb_http_head *head)
 {
     double wait_s = 0;
     if (head->has_rate && head->n_left == 0)
         wait_s = (double)head->reset_s;
-    if (head->status == 429 && head->has_retry_after)
+    if (head->status == 429 && head->has_retry_after && (double)head->retry_after_s > wait_s)
         wait_s = (double)head->retry_after_s;
     if (wait_s <= 0 || wait_s > NB_HUB_MAX_WAIT_S)
-        return;
+        return 0;
     pthread_mutex_lock(&pace->lock);
-    double until_s = nb_now_s() + wait_s;
-    if (pace->not_before_s[kind] < until_s)
-        pace->not_before_s[kind] = until_s;
+    double now_s = nb_now_s(), before_s = pace->not_before_s[kind] > now_s ? pace->not_before_s[kind] : now_s;
+    double delay_s = now_s + wait_s - before_s;
+    if (delay_s > 0)
+        pace->not_before_s[kind] = now_s + wait_s;
     pthread_mutex_unlock(&pace->lock);
+    return delay_s > 0 ? delay_s : 0;
 }
 
 bool nb_hub_pace_sleep(const nb_hub_pace *pace, double seconds)

@@ -89,6 +89,23 @@ size_t nb_hub_select(const nb_hub_listing *listing, const nb_hub_globs *globs, b
     return n_taken;
 }
 
+bool nb_hub_lacks_shard(const nb_hub_listing *listing, char name[64])
+{
+    for (size_t i = 0; i < listing->n_files; i++) {
+        unsigned shard, n_shards;
+        char rest;
+        if (sscanf(listing->files[i].path, "model-%5u-of-%5u.safetensor%c", &shard, &n_shards, &rest) != 3)
+            continue;
+        for (unsigned k = 1; k <= n_shards; k++) {
+            snprintf(name, 64, "model-%05u-of-%05u.safetensors", k, n_shards);
+            if (!nb_hub_listing_find(listing, name))
+                return true;
+        }
+        return false;
+    }
+    return false;
+}
+
 bool nb_hub_has_weights(const nb_hub_listing *listing, const bool *is_taken)
 {
     for (size_t i = 0; i < listing->n_files; i++)

@@ -21,6 +21,10 @@ bool nb_hub_glob_match(const char *glob, const char *path);
 // chat template, licence and model card.
 size_t nb_hub_select(const nb_hub_listing *listing, const nb_hub_globs *globs, bool *is_taken);
 
+// A shard that the names of others ask for (model-00001-of-00003.safetensors) and that the listing lacks. True with its
+// name when there is one.
+bool nb_hub_lacks_shard(const nb_hub_listing *listing, char name[64]);
+
 // Of the files taken, one at least holds weights.
 bool nb_hub_has_weights(const nb_hub_listing *listing, const bool *is_taken);
 

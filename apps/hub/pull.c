@@ -64,6 +64,7 @@ static int ask_cache(pull *p)
     const nb_model_name *name = &p->args->name;
     nb_hub_failure failure = {0};
     size_t n_strange;
+    char shard[64];
     if (!nb_hub_snapshot_find(p->commit, p->place.cache_folder, name->revision))
         return nb_fail(
             NB_EXIT_INPUT,
@@ -77,6 +78,9 @@ static int ask_cache(pull *p)
                        "%s@%s is not whole; expected a blob behind every name, found %zu without; try again with a "
                        "connection",
                        name->repository, name->revision, n_strange);
+    if (nb_hub_lacks_shard(&p->listing, shard))
+        return nb_fail(NB_EXIT_INPUT, "%s@%s is not whole; expected %s, found none; try again with a connection",
+                       name->repository, name->revision, shard);
     return NB_EXIT_OK;
 }
 
@@ -132,7 +136,7 @@ static int show_plan(pull *p)
     char text[32], left[32];
     nb_hub_plan *plan = &p->plan;
     int code = NB_EXIT_OK;
-    nb_hub_plan_look(plan, p->commit);
+    nb_hub_plan_look(plan);
     if (p->args->is_json)
         nb_hub_progress_plan(p->progress, plan, &p->args->name, p->commit);
     for (size_t i = 0; i < plan->n_files && code == NB_EXIT_OK; i++) {
@@ -212,7 +216,7 @@ static int fetch(pull *p)
                         .n_jobs = (uint32_t)p->args->n_jobs,
                         .does_verify = p->args->does_verify};
     nb_hub_failure failure = {0};
-    nb_hub_plan_look(&p->plan, p->commit);
+    nb_hub_plan_look(&p->plan);
     if (!nb_hub_plan_fits(&p->plan, &failure))
         return fail(p, &failure, NULL);
     nb_hub_progress_plan(p->progress, &p->plan, &p->args->name, p->commit);

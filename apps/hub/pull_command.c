@@ -94,5 +94,6 @@ int nb_command_pull(int argc, char **argv)
                        "wrong value for --to; expected a directory, found nothing; try nibble pull --help");
     nb_stop_install();
     signal(SIGPIPE, SIG_IGN); // a reader that left is a failed write
+    signal(SIGXFSZ, SIG_IGN); // and so is a file that may not grow
     return nb_pull(&args);
 }
