@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one repository folder of the Hub cache holds: its snapshots, refs and blobs, and which snapshot needs which blob.
+// What a repository folder of the Hub cache holds: its snapshots, refs and blobs, and which snapshot needs which blob.
 // The folder may have been written by anybody: nothing is opened but folders and refs, no link is followed out of the
 // folder, and depth and numbers are limited.
 #ifndef NB_APPS_HUB_SCAN_H

@@ -12,6 +12,8 @@
 #include "apps/common/model_use.h"
 #include "apps/common/small_file.h"
 #include "apps/models/hub_scan.h"
+#include "apps/models/pull_mark.h"
+#include "apps/models/store_add.h"
 #include "apps/models/tree_walk.h"
 
 static nb_model_row *add_row(nb_model_table *table, const char *repository, const char *commit, const char *directory)
@@ -75,6 +77,11 @@ static void add_stored(nb_model_table *table, const char *directory, const char 
     nb_model_row *row = add_row(table, repository, "", directory);
     row->place = S_ISLNK(info.st_mode) ? NB_PLACE_LINK : NB_PLACE_STORE;
     row->bytes = nb_tree_bytes(directory);
+    nb_pull_mark mark;
+    if (nb_pull_mark_read(&mark, directory)) {
+        strcpy(row->commit, mark.commit);
+        nb_pull_mark_release(&mark);
+    }
     table->bytes += row->place == NB_PLACE_STORE ? row->bytes : 0;
     examine(row);
 }
@@ -91,14 +98,36 @@ static void add_org(nb_model_table *table, const char *folder, const char *org)
         closedir(names);
 }
 
+// A copy into the store that has not ended: .adding-ORG--NAME.
+static void add_copy(nb_model_table *table, const char *directory, const char *text)
+{
+    nb_model_name name;
+    char repository[PATH_MAX];
+    const char *split = strstr(text, "--");
+    if (!split ||
+        !nb_path_make(repository, "%.*s%s%s", (int)(split - text), text, split > text ? "/" : "", split + 2) ||
+        !nb_model_name_parse(&name, repository) || name.revision[0])
+        return;
+    nb_model_row *row = add_row(table, repository, "", directory);
+    row->place = NB_PLACE_STORE;
+    row->is_incomplete = true;
+    row->bytes = nb_tree_bytes(directory);
+    table->bytes += row->bytes;
+}
+
 static void add_store(nb_model_table *table, const char *home)
 {
     char models[PATH_MAX], path[PATH_MAX];
     DIR *orgs = nb_path_make(models, "%s/models", home) ? opendir(models) : NULL;
     for (struct dirent *entry; orgs && (entry = readdir(orgs));) {
-        if (entry->d_name[0] == '.' || !nb_path_make(path, "%s/%s", models, entry->d_name) || !nb_is_directory(path))
+        static const char adding[] = NB_STORE_ADDING;
+        if (!nb_path_make(path, "%s/%s", models, entry->d_name) || !nb_is_directory(path))
             continue;
-        if (nb_store_is_model(path))
+        if (strncmp(entry->d_name, adding, sizeof adding - 1) == 0)
+            add_copy(table, path, entry->d_name + sizeof adding - 1);
+        else if (entry->d_name[0] == '.')
+            continue;
+        else if (nb_store_is_model(path))
             add_stored(table, path, entry->d_name);
         else
             add_org(table, path, entry->d_name);

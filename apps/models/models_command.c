@@ -79,6 +79,8 @@ static void print_row(const nb_model_row *row, int width, time_t now)
         printf("    incomplete: %.0f %% of %s is here; nibble pull %s goes on\n",
                100 * (double)row->bytes / (double)row->bytes_whole, nb_bytes_text(bytes, (double)row->bytes_whole),
                row->repository);
+    else if (row->is_incomplete && row->place != NB_PLACE_HUB)
+        printf("    a copy that has not ended; nibble models add goes on, nibble rm %s removes it\n", row->repository);
     else if (row->is_incomplete)
         printf("    incomplete; nibble pull %s goes on\n", row->repository);
     if (row->why[0])

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // nibble rm: removes models from the store and the Hub cache, after a question.
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 #include "apps/common/option_table.h"
 #include "apps/common/small_file.h"
 #include "apps/models/hub_remove.h"
+#include "apps/models/store_add.h"
 #include "apps/models/store_remove.h"
+#include "apps/models/tree_walk.h"
 
 enum { ARGS_MAX = 1000 };
 
@@ -45,6 +48,7 @@ typedef struct job {
     nb_hub_removal removal; // of the Hub cache
     uint64_t bytes_free;    // expected
     bool is_link;           // of the store, to a directory elsewhere, which stays
+    bool is_copy;           // into the store, that has not ended
 } job;
 
 static void name_of(const job *j, char text[NB_MODEL_REPOSITORY_BYTES + NB_MODEL_COMMIT_BYTES])
@@ -53,9 +57,27 @@ static void name_of(const job *j, char text[NB_MODEL_REPOSITORY_BYTES + NB_MODEL
     sprintf(text, "%s%s%.12s", j->hit.repository, is_one ? "@" : "", is_one ? j->removal.commit : "");
 }
 
-static int plan(job *j, const char *name, const char *cache)
+// A copy into the store that has not ended, by its full name.
+static bool plan_copy(job *j, const char *text, const char *home)
+{
+    nb_model_name name;
+    char path[PATH_MAX];
+    nb_store_hit *hit = &j->hit;
+    if (!nb_model_name_parse(&name, text) || name.revision[0] ||
+        !nb_path_make(path, "%s/models/%s", home, name.repository) || nb_is_directory(path) ||
+        !nb_add_staging(hit->directory, home, name.repository) || !nb_is_directory(hit->directory))
+        return false;
+    strcpy(hit->repository, name.repository);
+    j->bytes_free = nb_tree_bytes(hit->directory);
+    j->is_copy = true;
+    return true;
+}
+
+static int plan(job *j, const char *name, const char *home, const char *cache)
 {
     char why[256];
+    if (plan_copy(j, name, home))
+        return NB_EXIT_OK;
     int code = nb_store_resolve(&j->hit, name, true);
     if (code != NB_EXIT_OK)
         return code;
@@ -146,8 +168,9 @@ static int run(job *j, const char *home, const char *cache)
             return nb_is_directory(j->removal.scan.folder) ? nb_fail(NB_EXIT_FAILED, "%s", why) : NB_EXIT_OK;
     }
     name_of(j, name);
-    bool is_done = j->hit.in_hub ? nb_hub_removal_run(&j->removal, cache, &bytes_free, why)
-                                 : nb_stored_remove(home, j->hit.repository, &bytes_free, why);
+    bool is_done = j->is_copy      ? nb_tree_remove(AT_FDCWD, j->hit.directory, &bytes_free, why)
+                   : j->hit.in_hub ? nb_hub_removal_run(&j->removal, cache, &bytes_free, why)
+                                   : nb_stored_remove(home, j->hit.repository, &bytes_free, why);
     nb_bytes_text(bytes, (double)bytes_free);
     if (!is_done)
         return nb_fail(NB_EXIT_FAILED, "%s is removed in part, %s came free; expected all of it, found %s; try again",
@@ -169,7 +192,7 @@ int nb_command_rm(int argc, char **argv)
     int n = argc - optind;
     job *jobs = nb_alloc((size_t)n * sizeof *jobs);
     for (int i = 0; i < n && code == NB_EXIT_OK; i++)
-        code = plan(&jobs[i], argv[optind + i], cache);
+        code = plan(&jobs[i], argv[optind + i], home, cache);
     if (code == NB_EXIT_OK && args.is_dry) {
         for (int i = 0; i < n; i++)
             describe(stdout, &jobs[i]);
