@@ -128,7 +128,7 @@ bool nb_hub_is_blob(const char *name)
     return is_word(name, 64);
 }
 
-bool nb_hub_is_commit(const char *commit)
+static bool is_commit(const char *commit)
 {
     return strlen(commit) == 40 && strspn(commit, "0123456789abcdef") == 40;
 }
@@ -230,7 +230,7 @@ static bool find_prefix(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, 
 bool nb_hub_snapshot_find(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, const char *revision)
 {
     const char *wanted = revision[0] ? revision : "main";
-    bool is_ref = !nb_hub_is_commit(wanted) && nb_hub_ref_read(commit, folder, wanted);
+    bool is_ref = !is_commit(wanted) && nb_hub_ref_read(commit, folder, wanted);
     if (is_ref && has_snapshot(folder, commit))
         return true;
     if (!nb_hub_is_snapshot(wanted) || !has_snapshot(folder, wanted))

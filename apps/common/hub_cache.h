@@ -34,7 +34,6 @@ bool nb_hub_cache(char path[PATH_MAX]);
 // A snapshot's or a blob's name: letters, digits, "._-", no leading dot, at most 40 or 64 characters.
 bool nb_hub_is_snapshot(const char *name);
 bool nb_hub_is_blob(const char *name);
-bool nb_hub_is_commit(const char *commit); // 40 lower-case hexadecimal digits
 
 // models--ORG--NAME <-> ORG/NAME. False for what is no repository of a model.
 bool nb_hub_folder_name(char name[PATH_MAX], const char *repository);

@@ -147,9 +147,15 @@ static int choose_files(subject *s)
     return nb_hub_listing_finish(&s->files, why, sizeof why) ? NB_EXIT_OK : nb_fail(NB_EXIT_INPUT, "%s", why);
 }
 
-// What the mark names has to be there and as long as it says.
+// What the mark names has to be there and as long as it says; the mark is the last thing a pull writes.
 static int check_mark(const subject *s)
 {
+    char lock[PATH_MAX];
+    if (!s->has_mark && nb_path_make(lock, "%s/.cache/huggingface/nibble.lock", s->source) && access(lock, F_OK) == 0)
+        return nb_fail(NB_EXIT_INPUT,
+                       "the pull into %.300s has not ended; expected a whole model, found a part; try nibble pull NAME "
+                       "--to %.300s, which goes on where it stopped",
+                       s->source, s->source);
     for (size_t i = 0; s->has_mark && i < s->mark.files.n_files; i++) {
         const nb_hub_file *pulled = &s->mark.files.files[i];
         const nb_hub_file *file = nb_hub_listing_find(&s->all, pulled->path);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // nibble rm: removes models from the store and the Hub cache, after a question.
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "apps/common/model_use.h"
 #include "apps/common/option_table.h"
 #include "apps/common/small_file.h"
+#include "apps/hub/hub_lock.h"
 #include "apps/models/hub_remove.h"
 #include "apps/models/store_add.h"
 #include "apps/models/store_remove.h"
@@ -158,7 +160,27 @@ static void forget(const job *j)
     }
 }
 
-static int run(job *j, const char *home, const char *cache)
+// The lock of `nibble pull`: while somebody has it, nothing is removed.
+static int take_lock(nb_hub_lock *lock, const char *repository, const char *cache)
+{
+    char name[PATH_MAX], path[PATH_MAX], folder[PATH_MAX];
+    nb_hub_owner owner = {0};
+    if (!nb_hub_folder_name(name, repository) || !nb_path_make(folder, "%s/.locks/%s", cache, name) ||
+        !nb_folder_make(folder) || !nb_path_make(path, "%s/nibble.lock", folder))
+        return nb_fail(NB_EXIT_FAILED, "cannot lock %.200s in %.300s: %s", repository, cache, strerror(errno));
+    nb_hub_lock_state state = nb_hub_lock_try(lock, path, &owner);
+    if (state == NB_HUB_LOCK_BUSY)
+        return nb_fail(
+            NB_EXIT_FAILED,
+            "%.200s is being pulled; expected to be alone, found process %llu at work; try again when it has "
+            "ended",
+            repository, (unsigned long long)owner.process);
+    if (state == NB_HUB_LOCK_FAILED)
+        return nb_fail(NB_EXIT_FAILED, "cannot lock %.300s: %s", path, strerror(errno));
+    return NB_EXIT_OK;
+}
+
+static int run_now(job *j, const char *home, const char *cache)
 {
     char name[NB_MODEL_REPOSITORY_BYTES + NB_MODEL_COMMIT_BYTES], why[256] = "", bytes[32];
     uint64_t bytes_free = 0;
@@ -178,6 +200,16 @@ static int run(job *j, const char *home, const char *cache)
     forget(j);
     printf("%s: %s came free\n", name, bytes);
     return nb_out_flush();
+}
+
+static int run(job *j, const char *home, const char *cache)
+{
+    nb_hub_lock lock = {.fd = -1};
+    int code = j->hit.in_hub ? take_lock(&lock, j->hit.repository, cache) : NB_EXIT_OK;
+    if (code == NB_EXIT_OK)
+        code = run_now(j, home, cache);
+    nb_hub_lock_release(&lock);
+    return code;
 }
 
 int nb_command_rm(int argc, char **argv)

@@ -5,10 +5,10 @@
 
 options_of() # COMMAND: the long options of --help
 {
-    "$nibble" "$1" --help | grep -oE '^ +(-[a-z], )? *--[a-z-]+' | grep -oE '[a-z][a-z-]+$' | sort -u
+    { "$nibble" "$1" --help; [ "$1" != models ] || "$nibble" models add --help; } | grep -oE '^ +(-[a-z], )? *--[a-z-]+' | grep -oE '[a-z][a-z-]+$' | sort -u
 }
 
-for command in run tutor score tokenize info bench doctor rm; do
+for command in run tutor score tokenize info bench doctor models rm; do
     page=docs/man/nibble-$command.1
     check "$command has a page" test -f "$page"
     # mdoc writes --name as "Fl -name".

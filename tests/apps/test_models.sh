@@ -121,6 +121,116 @@ ends 0 'tokenize by name' "$nibble" tokenize acme/tiny
 ends 0 'bench by name' "$nibble" bench acme/tiny --prefill 4 --decode 2 --depth 0 --batch 1 --repeat 1
 ends 0 'tutor by name' "$nibble" tutor --model acme/tiny -p "$question"
 
+# ---- add -----------------------------------------------------------------------------------------------------------
+
+rm -rf "$store/alone" "$store/acme"
+ends 0 'add' "$nibble" models add "$bundled" --name acme/copied
+says 'says so' 'acme/copied: 618 kB in the store'
+check 'the same bytes' sh -c "cd '$bundled' && for f in *; do cmp \"\$f\" '$store/acme/copied/'\"\$f\" || exit 1; done"
+ends 0 'runs by its name' "$nibble" run acme/copied -p "$question" -n 1
+refuses 3 'a name that is taken' "$nibble" models add "$bundled" --name acme/copied
+refuses 2 'a name that is none' "$nibble" models add "$bundled" --name ../x
+refuses 2 'two ways' "$nibble" models add "$bundled" --move --link
+refuses 2 'no directory given' "$nibble" models add
+refuses 3 'no directory there' "$nibble" models add "$work/nothing"
+refuses 3 'no model' "$nibble" models add "$work/text" --name acme/text2
+cp -r "$bundled" "$work/cut" && truncate -s -1 "$work/cut/model.safetensors"
+refuses 3 'a file cut short' "$nibble" models add "$work/cut" --name acme/cut
+check 'leaves nothing' test ! -e "$store/acme/cut" -a ! -e "$store/.adding-acme--cut"
+ends 0 'a link' "$nibble" models add "$bundled" --name acme/linked --link
+try "$nibble" models
+row 'is shown as one' acme/linked 'NVFP4 .* link$'
+ends 0 'rm of a link' "$nibble" rm -y acme/linked
+check 'leaves the directory' cmp "$bundled/config.json" apps/tutor/model/config.json
+cp -r "$bundled" "$work/moving"
+ends 0 'move' "$nibble" models add "$work/moving" --move
+check 'the name is the directory, which is gone' test -e "$store/moving/config.json" -a ! -e "$work/moving"
+snapshot acme/tiny2 $a "$bundled" main
+ends 0 'a snapshot of the cache, links and all' "$nibble" models add "$hub/models--acme--tiny2/snapshots/$a" --name acme/files
+check 'becomes files' test -f "$store/acme/files/model.safetensors" -a ! -h "$store/acme/files/model.safetensors"
+cp -r "$bundled" "$work/more" && mkdir "$work/more/original" && touch "$work/more/pytorch_model.bin" "$work/more/.hidden"
+ends 0 'what nibble does not read' "$nibble" models add "$work/more" --name acme/more
+check 'is not copied' test ! -e "$store/acme/more/pytorch_model.bin" -a ! -e "$store/acme/more/original" -a ! -e "$store/acme/more/.hidden"
+
+# What came by pull --to: with the hashes that it wrote down.
+pulled() # DIRECTORY: as `nibble pull acme/usb --to DIRECTORY` leaves it
+{
+    local file files=
+    rm -rf "$1" && cp -r "$bundled" "$1" && mkdir -p "$1/.cache/huggingface/download"
+    for file in "$1"/*; do
+        files="$files,{\"path\":\"${file##*/}\",\"bytes\":$(stat -c %s "$file"),\"etag\":\"$(hash_of "$file")\"}"
+        printf '%s\n%s\n%s\n' $c "$(hash_of "$file")" "$(date +%s)" >"$1/.cache/huggingface/download/${file##*/}.metadata"
+    done
+    echo "{\"repository\":\"acme/usb\",\"revision\":\"main\",\"commit\":\"$c\",\"files\":[${files#,}]}" >"$1/.cache/huggingface/nibble.json"
+}
+usb=$work/usb
+pulled "$usb"
+ends 0 'from a stick, its name known' "$nibble" models add "$usb"
+try "$nibble" models
+row 'and its commit' acme/usb 'cccccccc .* store$'
+flip() # FILE: one bit
+{
+    local at=$(($(stat -c %s "$1") - 3))
+    local byte
+    byte=$(od -An -tu1 -j $at -N 1 "$1")
+    printf '%b' "\\0$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek=$at conv=notrunc 2>/dev/null
+}
+flip "$usb/model.safetensors"
+refuses 3 'a bit that fell over' "$nibble" models add "$usb" --name acme/usb2
+says 'the file is named' 'model.safetensors is not what was pulled'
+check 'it is not a model' test ! -e "$store/acme/usb2"
+refuses 3 'nor by a link' "$nibble" models add "$usb" --name acme/usb2 --link
+refuses 3 'nor moved' "$nibble" models add "$usb" --name acme/usb2 --move
+flip "$usb/model.safetensors"
+try "$nibble" models
+row 'what was begun is shown' acme/usb2 'a copy that has not ended'
+refuses 3 'and is no model' "$nibble" info acme/usb2
+cp -p "$store/.adding-acme--usb2/config.json" "$work/begun"
+ends 0 'and goes on' "$nibble" models add "$usb" --name acme/usb2
+check 'with what was there' test "$(stat -c %Y "$store/acme/usb2/config.json")" = "$(stat -c %Y "$work/begun")" -a ! -e "$store/.adding-acme--usb2"
+rm "$usb/generation_config.json"
+refuses 3 'a file that did not come along' "$nibble" models add "$usb" --name acme/usb3
+pulled "$usb" && rm "$usb/.cache/huggingface/nibble.json" && flip "$usb/README.md"
+refuses 3 'by the notes of the official client' "$nibble" models add "$usb" --name acme/usb3
+ends 0 'rm of what was begun' "$nibble" rm -y acme/usb3
+check 'removes it' test ! -e "$store/.adding-acme--usb3"
+pulled "$usb" && rm "$usb/.cache/huggingface/nibble.json" && touch "$usb/.cache/huggingface/nibble.lock"
+refuses 3 'a pull that has not ended' "$nibble" models add "$usb" --name acme/usb3
+says 'goes on by nibble pull' 'nibble pull'
+for junk in '' '[]' '{"repository":1}' '{"repository":"../../x","commit":"a","files":[]}' "$(head -c 3000 /dev/zero | tr '\0' '[')"; do
+    pulled "$usb" && echo "$junk" >"$usb/.cache/huggingface/nibble.json"
+    ends 0 "a mark that is none: ${junk:0:30}" "$nibble" models add "$usb" --name acme/junk
+    "$nibble" rm -y acme/junk >/dev/null 2>&1
+done
+# Killed at any moment, then again: whole, and never half.
+big=$work/big
+cp -r "$bundled" "$big" && head -c 60000000 /dev/urandom >"$big/NOTICE"
+n_bad=0 n_early=0
+for round in $(seq 8); do
+    "$nibble" models add "$big" --name acme/big >/dev/null 2>&1 &
+    pid=$!
+    sleep "0.0$((round % 8))"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    [ -e "$store/acme/big" ] && ! cmp -s "$big/NOTICE" "$store/acme/big/NOTICE" && n_bad=$((n_bad + 1))
+    [ -e "$store/acme/big" ] || n_early=$((n_early + 1))
+    "$nibble" models add "$big" --name acme/big >/dev/null 2>&1
+    cmp -s "$big/NOTICE" "$store/acme/big/NOTICE" || n_bad=$((n_bad + 1))
+    "$nibble" rm -y acme/big >/dev/null 2>&1 || n_bad=$((n_bad + 1))
+done
+check "killed at any moment ($n_early of 8 early, $n_bad wrong)" test $n_bad -eq 0
+if mkdir "$work/small" 2>/dev/null && mount -t tmpfs -o size=20m none "$work/small" 2>/dev/null; then
+    trap 'umount "$work/small"; rm -rf "$work"' EXIT
+    refuses 4 'no room' env NIBBLE_HOME="$work/small" "$nibble" models add "$big" --name acme/big
+    says 'how much is needed' 'expected 77.4 MB free'
+    ends 0 'moved to another disk' env NIBBLE_HOME="$work/small" "$nibble" models add "$store/moving" --name acme/m --move
+    check 'is there and no longer here' test -e "$work/small/models/acme/m/config.json" -a ! -e "$store/moving"
+else
+    skip 'no room' 'a file system of its own cannot be mounted here'
+fi
+rm -rf "$store" && mkdir -p "$store/own" && cp -r "$bundled" "$store/own/model" && cp -r "$bundled" "$store/alone"
+rm -rf "$hub/models--acme--tiny2"
+
 # ---- rm ------------------------------------------------------------------------------------------------------------
 
 before=$(tree "$hub"; tree "$store")
@@ -151,6 +261,21 @@ snapshot acme/tiny $b "$other" next
 ends 0 'two of the same repository at once' "$nibble" rm -y acme/tiny@main acme/tiny@next
 check 'are both gone' test ! -e "$hub/models--acme--tiny"
 ends 0 'the same one twice' "$nibble" rm -y small small
+
+# A pull that is at work, by its lock file: process, start time, boot.
+snapshot acme/tiny $a "$bundled" main
+mkdir -p "$hub/.locks/models--acme--tiny"
+lock=$hub/.locks/models--acme--tiny/nibble.lock
+sleep 1000 &
+sleeper=$!
+owner="$sleeper $(sed 's/.*) //' /proc/$sleeper/stat | cut -d' ' -f20) $(cat /proc/sys/kernel/random/boot_id)"
+echo "$owner" >"$lock"
+refuses 1 'while another pulls' "$nibble" rm -y acme/tiny
+says 'its process is named' "process $sleeper"
+check 'the model stays' test -e "$hub/models--acme--tiny/refs/main"
+kill $sleeper
+wait $sleeper 2>/dev/null
+ends 0 'a dead owner does not count' "$nibble" rm -y acme/tiny
 
 # ---- hostile caches ------------------------------------------------------------------------------------------------
 
@@ -218,7 +343,7 @@ fresh_hub
 mkdir "$hub/models--acme--"$'b\377d' "$hub/models--acme--"$'\033[2J' "$store/"$'b\377d' "$hub/models--..--.." "$hub/models--acme--x--y"
 cp "$bundled/config.json" "$store/"$'b\377d/'
 ends 0 'names that are none: models' "$nibble" models --json
-check 'are not shown' test "$(grep -c . "$work/out")" -eq "$(grep -cE '"name":"(acme/evil|acme/both|alone)"' "$work/out")"
+check 'are not shown' test "$(grep -c . "$work/out")" -eq "$(grep -cE '"name":"(acme/evil|alone)"' "$work/out")"
 rm -rf "$store/"$'b\377d'
 fresh_hub
 deep=$evil/snapshots/$a
