@@ -90,7 +90,7 @@ static bool join(char path[PATH_MAX], const char *folder, const char *name)
     return nb_path_make(path, "%s%s%s", folder, bytes == 0 || folder[bytes - 1] == '/' ? "" : "/", name);
 }
 
-bool nb_hub_home(char path[PATH_MAX])
+static bool find_home(char path[PATH_MAX])
 {
     char home[PATH_MAX];
     const char *own = getenv("HF_HOME"), *xdg = getenv("XDG_CACHE_HOME");
@@ -99,11 +99,19 @@ bool nb_hub_home(char path[PATH_MAX])
     return join(home, xdg ? xdg : "~/.cache", "huggingface") && nb_hub_expand(path, home);
 }
 
+bool nb_hub_home(char path[PATH_MAX])
+{
+    bool is_found = find_home(path);
+    if (is_found && path[0] == 0)
+        strcpy(path, ".");
+    return is_found;
+}
+
 bool nb_hub_cache(char path[PATH_MAX])
 {
     char home[PATH_MAX], cache[PATH_MAX];
     const char *own = getenv("HF_HUB_CACHE"), *old = getenv("HUGGINGFACE_HUB_CACHE");
-    if (!nb_hub_home(home) || !join(cache, home, "hub") || !nb_hub_expand(path, own ? own : old ? old : cache))
+    if (!find_home(home) || !join(cache, home, "hub") || !nb_hub_expand(path, own ? own : old ? old : cache))
         return false;
     if (path[0] == 0)
         strcpy(path, ".");

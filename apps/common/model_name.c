@@ -11,7 +11,8 @@ bool nb_model_is_revision(const char *revision)
 {
     size_t bytes = strlen(revision);
     if (bytes == 0 || bytes >= NB_MODEL_REVISION_BYTES || strpbrk(revision, "\\:*?\"<>|~^[ ") ||
-        strstr(revision, "..") || strstr(revision, "@{") || strstr(revision, "//") || revision[bytes - 1] == '/')
+        strstr(revision, "..") || strstr(revision, "@{") || strstr(revision, "//") || revision[bytes - 1] == '/' ||
+        revision[bytes - 1] == '.' || strcmp(revision, "@") == 0)
         return false;
     for (size_t i = 0; i < bytes; i++) {
         bool starts = i == 0 || revision[i - 1] == '/';

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/common/model_store.h"
 #include "apps/common/option_table.h"
 #include "apps/qat/init_model.h"
 #include "apps/qat/qat_commands.h"
@@ -35,7 +36,7 @@ static const nb_option init_table[] = {
      .kind = NB_OPTION_TEXT,
      .offset = AT(tokenizer),
      .value = "DIR",
-     .help = "the tokenizer's directory; its files are copied (required)"},
+     .help = "the tokenizer's directory, or a model's name; its files are copied (required)"},
     {.name = "out",
      .letter = 'o',
      .kind = NB_OPTION_TEXT,
@@ -239,6 +240,11 @@ int nb_command_init(int argc, char **argv)
         return exit_code;
     if (!options.tokenizer || !options.out)
         return nb_fail(NB_EXIT_USAGE, "expected --tokenizer DIR and --out DIR; try `nibble-qat init --help`");
+    char tokenizer[PATH_MAX];
+    exit_code = nb_store_find(tokenizer, options.tokenizer);
+    if (exit_code != NB_EXIT_OK)
+        return exit_code;
+    options.tokenizer = tokenizer;
     nb_config config = {0};
     nb_error error = {0};
     nb_status status = make_model(&options, &config, &error);

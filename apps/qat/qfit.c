@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apps/common/ids_file.h"
+#include "apps/common/model_store.h"
 #include "apps/common/option_table.h"
 #include "apps/common/stop.h"
 #include "apps/common/terminal.h"
@@ -346,7 +347,11 @@ int nb_command_qfit(int argc, char **argv)
         return code;
     if (!job.options.calib)
         return nb_fail(NB_EXIT_USAGE, "no calibration tokens; expected --calib-ids FILE; try nibble-qat qfit --help");
-    job.source = argv[optind];
+    char source[PATH_MAX];
+    code = nb_store_find(source, argv[optind]);
+    if (code != NB_EXIT_OK)
+        return code;
+    job.source = source;
     job.target = argv[optind + 1];
     job.variant = job.options.variant == 1 ? &nb_qfit_reference : &nb_qfit_nibble;
     nb_stop_install();

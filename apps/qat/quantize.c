@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
+#include "apps/common/model_store.h"
 #include "apps/common/option_table.h"
 #include "apps/common/stop.h"
 #include "apps/common/terminal.h"
@@ -65,7 +66,7 @@ static const nb_command quantize_command = {
     .name = "quantize",
     .usage = "SRC DST [OPTION]...",
     .summary =
-        "Rounds the linear layers of a full-precision model (Hugging Face directory, BF16, F16 or F32) to NVFP4\n"
+        "Rounds the linear layers of a full-precision model (a directory or name, BF16, F16 or F32) to NVFP4\n"
         "and writes a directory that nibble and other engines load. DST appears whole or not at all.",
     .example = "nibble-qat quantize Qwen2.5-1.5B-Instruct Qwen2.5-1.5B-Instruct-NVFP4 --calib ids.txt",
     .n_args_min = 2,
@@ -182,7 +183,11 @@ int nb_command_quantize(int argc, char **argv)
     int exit_code;
     if (!nb_options_parse(&quantize_command, (void *const[]){&job.options}, argc, argv, &exit_code))
         return exit_code;
-    job.source = argv[optind];
+    char source[PATH_MAX];
+    exit_code = nb_store_find(source, argv[optind]);
+    if (exit_code != NB_EXIT_OK)
+        return exit_code;
+    job.source = source;
     job.target = argv[optind + 1];
     nb_stop_install();
     double start_s = nb_now_s();

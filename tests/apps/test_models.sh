@@ -114,12 +114,36 @@ refuses 3 'but @REVISION is of the cache' "$nibble" info acme/both@main
 question='What is 347 + 285?'
 echo "$question" >"$work/text.txt"
 echo '1 2 3' >"$work/ids.txt"
+seq -s " " 2 99 >"$work/calib.txt"
 echo '1 1 1' >"$work/mask.txt"
 ends 0 'run by name' "$nibble" run acme/tiny -p "$question" -n 1
 ends 0 'score by name' "$nibble" score acme/tiny --text "$work/text.txt"
 ends 0 'tokenize by name' "$nibble" tokenize acme/tiny
 ends 0 'bench by name' "$nibble" bench acme/tiny --prefill 4 --decode 2 --depth 0 --batch 1 --repeat 1
 ends 0 'tutor by name' "$nibble" tutor --model acme/tiny -p "$question"
+
+qat=$(realpath "$BUILD/nibble-qat")
+oracle=${NB_TEST_DATA:-../shared/data}/models/oracle/qwen2
+if [ -d "$oracle" ]; then
+    snapshot acme/plain $a "$oracle" main
+    ends 0 'quantize by name' "$qat" quantize acme/plain "$work/nvfp4"
+    ends 0 'what it wrote runs' "$nibble" score "$work/nvfp4" --ids "$work/ids.txt"
+    check 'and holds files, not links' sh -c "! find '$work/nvfp4' -type l | grep -q ."
+    ends 0 'qfit by name' "$qat" qfit acme/plain "$work/fit" --calib-ids "$work/calib.txt"
+    ends 0 'grad by name' "$qat" grad acme/plain --ids "$work/ids.txt" --mask "$work/mask.txt" --out "$work/g.safetensors"
+    echo '{"prompt":"1 + 1","response":"2"}' >"$work/traces.jsonl"
+    ends 0 'sft by name' "$qat" sft --model acme/plain --traces "$work/traces.jsonl" --out "$work/sft" --steps 1 --batch 1
+    ends 0 'qat by name' "$qat" qat --model acme/plain --traces "$work/traces.jsonl" --out "$work/qat" --steps 1 --batch 1
+    ends 0 'init with a tokenizer by name' "$qat" init --tokenizer acme/plain --out "$work/init" --hidden 64 --layers 1 --heads 2 --kv-heads 1
+    ends 0 'entropy by name' "$qat" entropy acme/plain --traces "$work/traces.jsonl" --against acme/plain
+    rm -rf "$hub/models--acme--plain"
+else
+    skip 'nibble-qat by name' 'a plain model is not here'
+fi
+echo '{"question":"What is 2 + 2?","answer":"4"}' >"$work/task.jsonl"
+ends 0 'eval by name' "$qat" eval acme/tiny --task "$work/task.jsonl" --max-tokens 4
+refuses 3 'quantize of a name that is not here' "$qat" quantize acme/nothing "$work/none"
+says 'says nibble pull' 'nibble pull acme/nothing'
 
 # ---- add -----------------------------------------------------------------------------------------------------------
 
