@@ -2,20 +2,38 @@
 #include "apps/common/stop.h"
 
 #include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "apps/common/cli.h"
+#include "platform/base.h"
 
 static volatile sig_atomic_t is_requested; // the one thing that a signal handler may write
+
+// oneDNN's product kernels put the stack pointer into a buffer on the heap, so what the kernel saves for a handler on
+// the stack in use (the registers, some 3 kB) would overwrite what lies before that buffer.
+static _Alignas(16) char handler_stack[64 * 1024];
 
 static void request(int signal_number)
 {
     (void)signal_number;
+    if (is_requested)
+        _exit(NB_EXIT_INTERRUPTED);
     is_requested = 1;
 }
 
 void nb_stop_install(void)
 {
-    signal(SIGINT, request);
-    signal(SIGTERM, request);
-    signal(SIGHUP, request);
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    const stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
+    const struct sigaction action = {.sa_handler = request, .sa_flags = SA_RESTART | SA_ONSTACK};
+    is_requested = 0;
+    sigaltstack(&stack, NULL); // cannot fail: the stack is large enough and nobody runs on it
+    for (size_t i = 0; i < NB_COUNT(signals); i++) {
+        struct sigaction before;
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 bool nb_stop_requested(void)

@@ -4,40 +4,15 @@
 #include <inttypes.h>
 #include <math.h>
 #include <openssl/evp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/stop.h"
 #include "apps/qat/staging.h"
 #include "apps/qat/trainer_record.h"
 
 enum { SAVE_SECONDS = 600 };
-
-// What a signal handler may write: a request to stop. A second one does not wait for the end of the step.
-static volatile sig_atomic_t stop_requested;
-
-static void request_stop(int signal_number)
-{
-    (void)signal_number;
-    if (stop_requested)
-        _exit(NB_EXIT_INTERRUPTED);
-    stop_requested = 1;
-}
-
-// A signal that is ignored, as nohup has it, stays so.
-static void watch_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART};
-    stop_requested = 0;
-    for (size_t i = 0; i < NB_COUNT(signals); i++) {
-        struct sigaction before;
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-    }
-}
 
 void nb_trainer_hash(const nb_trainer *t, char text[NB_HASH_TEXT_BYTES])
 {
@@ -135,7 +110,7 @@ static void evaluate(nb_trainer *t)
     for (uint32_t i = 0; i < n; i++)
         documents[i] = i;
     nb_trace_packer_create(&packer, &t->eval_traces, t->rows);
-    for (size_t at = 0; at < n && !stop_requested;) {
+    for (size_t at = 0; at < n && !nb_stop_requested();) {
         nb_batch batch;
         nb_net_sums more;
         at += nb_trace_packer_fill(&packer, documents + at, n - at, &batch);
@@ -144,7 +119,7 @@ static void evaluate(nb_trainer *t)
     }
     nb_trace_packer_free(&packer);
     free(documents);
-    if (stop_requested)
+    if (nb_stop_requested())
         return;
     t->eval_loss = sums.ce / (double)sums.n_targets;
     nb_trainer_log_eval(t, &sums);
@@ -167,10 +142,10 @@ static void save_meanwhile(nb_trainer *t)
 nb_status nb_trainer_run(nb_trainer *t, nb_error *error)
 {
     uint64_t end = t->options.stop_after ? nb_min(t->first_step + t->options.stop_after, t->n_steps) : t->n_steps;
-    watch_signals();
+    nb_stop_install();
     t->start_s = t->saved_s = nb_now_s();
     nb_status status = NB_OK;
-    while (status == NB_OK && t->step < end && !stop_requested) {
+    while (status == NB_OK && t->step < end && !nb_stop_requested()) {
         status = run_step(t, error);
         if (status == NB_OK && t->options.eval_traces && (t->step % t->eval_every == 0 || t->step == t->n_steps))
             evaluate(t);
@@ -181,7 +156,7 @@ nb_status nb_trainer_run(nb_trainer *t, nb_error *error)
     NB_TRY(status);
     if (t->step > t->first_step || !nb_file_exists(t->place.state))
         NB_TRY(nb_trainer_checkpoint(t, error));
-    return t->step < t->n_steps && stop_requested ? NB_ERR_STOPPED : NB_OK;
+    return t->step < t->n_steps && nb_stop_requested() ? NB_ERR_STOPPED : NB_OK;
 }
 
 static nb_status write_model(nb_trainer *t, const char *directory, nb_error *error)

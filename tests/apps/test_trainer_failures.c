@@ -25,6 +25,7 @@ static pid_t start(const char *line, rlim_t largest_file, nb_fault kind, uint64_
         const struct rlimit size = {largest_file, largest_file}, core = {0, 0};
         if (setrlimit(RLIMIT_CORE, &core) != 0 || (largest_file && setrlimit(RLIMIT_FSIZE, &size) != 0))
             _exit(99);
+        signal(SIGINT, SIG_DFL); // it may come ignored from a shell, and would stay so
         if (n > 0)
             nb_faults_fail_at(kind, n);
         int code = train(model, line);
