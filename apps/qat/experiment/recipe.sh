@@ -15,8 +15,8 @@ level=${LEVEL:-}
 # The budget of every arm, in steps of `batch` traces: stage 1 and stage 2 stand 4 to 1, as in the paper.
 batch=${BATCH:-64}
 rows=${ROWS:-4096}
-steps_one=${STEPS_ONE:-2400}
-steps_two=${STEPS_TWO:-600}
+steps_one=${STEPS_ONE:-1600}
+steps_two=${STEPS_TWO:-400}
 lr_one=${LR_ONE:-3e-3}
 lr_two=${LR_TWO:-5e-4}
 
