@@ -65,9 +65,8 @@ static const nb_command quantize_command = {
     .program = "nibble-qat",
     .name = "quantize",
     .usage = "SRC DST [OPTION]...",
-    .summary =
-        "Rounds the linear layers of a full-precision model (a directory or name, BF16, F16 or F32) to NVFP4\n"
-        "and writes a directory that nibble and other engines load. DST appears whole or not at all.",
+    .summary = "Rounds the linear layers of a full-precision model (a directory or name, BF16, F16 or F32) to NVFP4\n"
+               "and writes a directory that nibble and other engines load. DST appears whole or not at all.",
     .example = "nibble-qat quantize Qwen2.5-1.5B-Instruct Qwen2.5-1.5B-Instruct-NVFP4 --calib ids.txt",
     .n_args_min = 2,
     .n_args_max = 2,

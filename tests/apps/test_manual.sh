@@ -8,7 +8,7 @@ options_of() # COMMAND: the long options of --help
     { "$nibble" "$1" --help; [ "$1" != models ] || "$nibble" models add --help; } | grep -oE '^ +(-[a-z], )? *--[a-z-]+' | grep -oE '[a-z][a-z-]+$' | sort -u
 }
 
-for command in run tutor score tokenize info bench doctor models rm; do
+for command in run tutor score tokenize info bench doctor pull models rm; do
     page=docs/man/nibble-$command.1
     check "$command has a page" test -f "$page"
     # mdoc writes --name as "Fl -name".
@@ -32,13 +32,19 @@ done
 check 'the completion loads' bash -c '. docs/completion/nibble && complete -p nibble nibble-qat'
 complete_words() # WORD...: completes the last one
 {
-    bash -c '. docs/completion/nibble; program=$1; shift; COMP_WORDS=("$program" "$@"); COMP_CWORD=$#; _nibble; printf "%s\n" "${COMPREPLY[@]}"' \
+    bash -c '. docs/completion/nibble; program=$1; shift; COMP_WORDS=("$program" "$@"); COMP_CWORD=$#; COMP_LINE="$program $*"; COMP_POINT=${#COMP_LINE}; _nibble "$program" "${!#}"; printf "%s\n" "${COMPREPLY[@]}"' \
         complete "$nibble" "$@"
 }
 check 'commands are completed' test "$(complete_words sc)" = score
 check 'options are completed' test "$(complete_words run --repeat)" = --repeat-penalty
 check 'values are completed' test "$(complete_words run --kv f)" = f32
-mkdir -p "$work/home/models/acme/tiny" "$work/hub/models--acme--large"
+mkdir -p "$work/home/models/acme/tiny" "$work/hub/models--acme--large/snapshots/c" "$work/hub/models--acme--half/snapshots"
 touch "$work/home/models/acme/tiny/config.json"
 check 'models are completed' test "$(complete_words run acme/ | sort | tr '\n' ' ')" = 'acme/large acme/tiny '
+check 'for rm also what is not whole' test "$(complete_words rm acme/ | sort | tr '\n' ' ')" = 'acme/half acme/large acme/tiny '
+check 'models add is completed' test "$(complete_words models a)" = add
+check 'the options of models add' test "$(complete_words models add --mo)" = --move
+check 'pull completes what is begun' test "$(complete_words pull acme/h)" = acme/half
+mkdir -p "$work/hub/models--acme--large/refs/refs/pr" && touch "$work/hub/models--acme--large/refs/main" "$work/hub/models--acme--large/refs/refs/pr/1"
+check 'revisions are completed' test "$(complete_words run acme/large@ | sort | tr '\n' ' ')" = 'acme/large@main acme/large@refs/pr/1 '
 finish
