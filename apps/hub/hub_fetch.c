@@ -92,8 +92,8 @@ static void release(worker *w)
     nb_hub_digest_free(w->bringer.digest);
 }
 
-// A worker may hang in the kernel, in an fsync or with a resolver. What is on the disk is good at any moment, so the end
-// of the process does no harm: the lock of a dead owner is taken over.
+// A worker may hang in the kernel, in an fsync or with a resolver. What is on the disk is good at any moment, so the
+// end of the process does no harm: the lock of a dead owner is taken over.
 static void leave_if_late(const shared *s, double *stopped_s)
 {
     if (!nb_stop_requested())

@@ -21,7 +21,7 @@ typedef struct nb_hub_pace {
 void nb_hub_pace_init(nb_hub_pace *pace, const atomic_bool *is_cancelled);
 void nb_hub_pace_free(nb_hub_pace *pace);
 
-// Takes note of what an answer's headers say about the limits. Returns by how many seconds that delays the next request.
+// Takes note of what an answer's headers say about the limits. Returns by how many seconds that delays what comes next.
 double nb_hub_pace_learn(nb_hub_pace *pace, nb_hub_kind kind, const nb_http_head *head);
 // Waits until a request of this kind may be sent. False when stopped.
 bool nb_hub_pace_wait(nb_hub_pace *pace, nb_hub_kind kind);
