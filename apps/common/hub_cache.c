@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,14 +203,20 @@ bool nb_hub_ref_read(char commit[NB_MODEL_COMMIT_BYTES], const char *folder, con
 
 bool nb_hub_ref_write(const char *folder, const char *revision, const char *commit)
 {
-    char path[PATH_MAX], parent[PATH_MAX], stem[PATH_MAX];
+    char path[PATH_MAX], parent[PATH_MAX], spare[PATH_MAX], stem[PATH_MAX];
     errno = EINVAL;
     if (!nb_hub_is_snapshot(commit) || !nb_hub_ref_path(path, folder, revision))
         return false;
     // Not beside it: all that lies in refs/ is a revision to the official client.
     *strrchr(strcpy(parent, path), '/') = 0;
-    return nb_path_make(stem, "%s/.nibble-ref", folder) && nb_folder_make(parent) &&
-           nb_small_file_write(path, stem, commit, strlen(commit));
+    if (!nb_path_make(spare, "%s/.nibble", folder) || !nb_path_make(stem, "%s/ref", spare) || !nb_folder_make(parent) ||
+        !nb_folder_make(spare))
+        return false;
+    bool is_written = nb_small_file_write(path, stem, commit, strlen(commit));
+    int reason = errno;
+    rmdir(spare); // unless others use it
+    errno = reason;
+    return is_written;
 }
 
 static bool has_snapshot(const char *folder, const char *commit)
@@ -255,5 +262,10 @@ bool nb_hub_cache_make(const char *cache)
     char path[PATH_MAX];
     if (!nb_folder_make(cache) || !join(path, cache, "CACHEDIR.TAG"))
         return false;
-    return access(path, F_OK) == 0 || nb_small_file_write(path, NULL, tag, sizeof tag - 1);
+    // In place: a name of its own might stay behind, and a tag cut short costs a backup's time alone.
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return errno == EEXIST;
+    bool is_written = write(fd, tag, sizeof tag - 1) == sizeof tag - 1;
+    return close(fd) == 0 && is_written;
 }

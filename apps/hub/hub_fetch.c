@@ -16,6 +16,7 @@ static const double STOP_S = 0.7;
 typedef struct shared {
     nb_hub_fetch *fetch;
     atomic_size_t next;
+    atomic_bool is_closing; // no other blob is begun
     pthread_mutex_t lock;
     pthread_cond_t is_over;
     uint32_t n_running;
@@ -33,19 +34,20 @@ static bool is_cancelled(const nb_hub_fetch *fetch)
     return nb_stop_requested() || atomic_load_explicit(fetch->is_cancelled, memory_order_relaxed);
 }
 
-// A failure of one file alone lets the others go on.
+// A file that is not what it should be is its own affair. Where tries run out no other file is begun, and what already
+// runs may end by itself. Anything else ends all.
 static void report(worker *w, const nb_hub_failure *failure)
 {
     nb_hub_fetch *fetch = w->shared->fetch;
-    bool is_of_file = nb_hub_is_bad_content(failure) || failure->problem == NB_HUB_NO_FILE;
     pthread_mutex_lock(&w->shared->lock);
     if (fetch->failure.problem == NB_HUB_FINE || fetch->failure.problem == NB_HUB_STOPPED) {
         fetch->failure = *failure;
         fetch->failed_file = w->bringer.blob->file;
     }
     pthread_mutex_unlock(&w->shared->lock);
-    if (!is_of_file)
-        atomic_store(fetch->is_cancelled, true);
+    if (nb_hub_is_bad_content(failure) || failure->problem == NB_HUB_NO_FILE || failure->problem == NB_HUB_DAMAGED)
+        return;
+    atomic_store(nb_hub_is_worth_retrying(failure) ? &w->shared->is_closing : fetch->is_cancelled, true);
 }
 
 static void *work(void *user)
@@ -54,7 +56,7 @@ static void *work(void *user)
     nb_hub_plan *plan = w->shared->fetch->plan;
     for (;;) {
         size_t i = atomic_fetch_add(&w->shared->next, 1);
-        if (i >= plan->n_blobs || is_cancelled(w->shared->fetch))
+        if (i >= plan->n_blobs || is_cancelled(w->shared->fetch) || atomic_load(&w->shared->is_closing))
             break;
         nb_hub_failure failure = {0};
         if (!nb_hub_bring(&w->bringer, &plan->blobs[i], &failure))

@@ -111,7 +111,8 @@ nb_hub_lock_state nb_hub_lock_try(nb_hub_lock *lock, const char *path, nb_hub_ow
         close(fd);
         return NB_HUB_LOCK_BUSY;
     }
-    if (!write_owner(fd)) {
+    // On a full disk flock alone must do, for those who need no room.
+    if (!write_owner(fd) && !(is_granted && errno == ENOSPC)) {
         int reason = errno;
         close(fd);
         errno = reason;

@@ -10,6 +10,7 @@
 #include "apps/common/small_file.h"
 #include "apps/hub/hub_record.h"
 
+static const uint64_t SMALL_BYTES = 1 << 20;
 static const uint64_t SPARE_BYTES = 16 << 20; // left free for everybody else, and for folders and links
 
 bool nb_hub_part_path(char path[PATH_MAX], const nb_hub_place *place, const char *etag)
@@ -35,9 +36,15 @@ static int compare_etags(const void *a, const void *b)
     return order ? order : strcmp(x->path, y->path);
 }
 
-static int compare_paths(const void *a, const void *b)
+// The order in which they are brought: the small ones by name, so that the configuration and any trouble come first, then
+// the large ones from the largest down, so that no worker is left alone with much at the end.
+static int compare_order(const void *a, const void *b)
 {
-    return strcmp(((const nb_hub_blob *)a)->file->path, ((const nb_hub_blob *)b)->file->path);
+    const nb_hub_file *x = ((const nb_hub_blob *)a)->file, *y = ((const nb_hub_blob *)b)->file;
+    uint64_t x_bytes = x->bytes < SMALL_BYTES ? 0 : x->bytes, y_bytes = y->bytes < SMALL_BYTES ? 0 : y->bytes;
+    if (x_bytes == y_bytes)
+        return strcmp(x->path, y->path);
+    return x_bytes == 0 || (y_bytes != 0 && x_bytes > y_bytes) ? -1 : 1;
 }
 
 void nb_hub_plan_make(nb_hub_plan *plan, const nb_hub_place *place, const nb_hub_listing *listing, const bool *is_taken)
@@ -60,7 +67,7 @@ void nb_hub_plan_make(nb_hub_plan *plan, const nb_hub_place *place, const nb_hub
         plan->blobs[plan->n_blobs++].file = file;
         plan->total_bytes += file->bytes;
     }
-    qsort(plan->blobs, plan->n_blobs, sizeof *plan->blobs, compare_paths);
+    qsort(plan->blobs, plan->n_blobs, sizeof *plan->blobs, compare_order);
 }
 
 void nb_hub_plan_release(nb_hub_plan *plan)

@@ -55,10 +55,11 @@ static void make_target(nb_growing *target, const nb_hub_file *file)
     nb_growing_add(target, file->etag, strlen(file->etag));
 }
 
-static bool has_content(const char *path, uint64_t bytes)
+// Where links were not possible the official client leaves the file itself.
+static bool is_plain_file(const char *path, uint64_t bytes)
 {
     struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == bytes;
+    return lstat(path, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == bytes;
 }
 
 static bool is_link_to(const char *path, const char *target)
@@ -84,10 +85,7 @@ static bool add_link(const char *folder, const char *spare, const nb_hub_file *f
         return fail(failure, "make the folder", parent);
     if (symlink(target->text, path) == 0)
         return true;
-    // Where links were not possible the official client leaves the file itself.
-    struct stat info;
-    if (is_link_to(path, target->text) ||
-        (lstat(path, &info) == 0 && S_ISREG(info.st_mode) && has_content(path, file->bytes)))
+    if (is_link_to(path, target->text) || is_plain_file(path, file->bytes))
         return true;
     unlink(spare);
     if (symlink(target->text, spare) != 0 || rename(spare, path) != 0)
@@ -141,7 +139,25 @@ bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name,
         return fail(failure, "write", parent);
     if (!nb_hub_is_commit(name->revision) && !nb_hub_ref_write(root, name->revision, commit))
         return fail(failure, "write the ref in", root);
+    if (nb_path_make(fresh, "%s/.nibble", root))
+        remove_tree(fresh); // also what killed runs of other commits left
     return true;
+}
+
+bool nb_hub_snapshot_is_published(const nb_hub_plan *plan, const nb_model_name *name, const char *commit)
+{
+    char snapshot[PATH_MAX], path[PATH_MAX], named[NB_MODEL_COMMIT_BYTES];
+    bool is_named = nb_hub_is_commit(name->revision) ||
+                    (nb_hub_ref_read(named, plan->place->root, name->revision) && strcmp(named, commit) == 0);
+    bool is_whole = is_named && nb_hub_snapshot_path(snapshot, plan->place->root, commit);
+    nb_growing target = {0};
+    for (size_t i = 0; is_whole && i < plan->n_files; i++) {
+        make_target(&target, plan->files[i]);
+        is_whole = nb_path_make(path, "%s/%s", snapshot, plan->files[i]->path) &&
+                   (is_link_to(path, target.text) || is_plain_file(path, plan->files[i]->bytes));
+    }
+    nb_growing_release(&target);
+    return is_whole;
 }
 
 // ---- listing -------------------------------------------------------------------------------------------------------

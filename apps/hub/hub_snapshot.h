@@ -13,6 +13,10 @@ bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_
 bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name, const char *commit,
                              nb_hub_failure *failure);
 
+// Nothing is left to do: the snapshot has every file of the plan by a link to its blob, and the ref names it. (That the
+// blobs are there the plan tells.)
+bool nb_hub_snapshot_is_published(const nb_hub_plan *plan, const nb_model_name *name, const char *commit);
+
 // What a snapshot in the cache holds, as a listing: the blobs' names tell the hashes. Entries that are no links to
 // blobs are counted in `n_strange` and left out.
 bool nb_hub_snapshot_list(const nb_hub_place *place, const char *commit, nb_hub_listing *listing, size_t *n_strange,

@@ -256,6 +256,15 @@ static int tell_done(pull *p)
     return nb_out_flush();
 }
 
+// All is here, so nothing is written: the cache may be read-only, or its disk full.
+static bool is_done_already(pull *p)
+{
+    if (p->place.is_directory || p->args->does_verify)
+        return false;
+    nb_hub_plan_look(&p->plan);
+    return p->plan.disk_bytes == 0 && nb_hub_snapshot_is_published(&p->plan, &p->args->name, p->commit);
+}
+
 static int run(pull *p)
 {
     int code = p->http ? ask_hub(p) : ask_cache(p);
@@ -263,8 +272,8 @@ static int run(pull *p)
         code = choose(p);
     if (code == NB_EXIT_OK && p->args->is_dry)
         return show_plan(p);
-    bool does_write = p->http || p->place.is_directory;
-    if (code == NB_EXIT_OK && does_write)
+    bool does_write = code == NB_EXIT_OK && (p->http || p->place.is_directory) && !is_done_already(p);
+    if (does_write)
         code = prepare(p);
     if (code == NB_EXIT_OK)
         code = fetch(p);
