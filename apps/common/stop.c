@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
-#include "platform/base.h"
 
 static volatile sig_atomic_t is_requested; // the one thing that a signal handler may write
 
@@ -29,7 +28,7 @@ void nb_stop_install(void)
     const struct sigaction action = {.sa_handler = request, .sa_flags = SA_RESTART | SA_ONSTACK};
     is_requested = 0;
     sigaltstack(&stack, NULL); // cannot fail: the stack is large enough and nobody runs on it
-    for (size_t i = 0; i < NB_COUNT(signals); i++) {
+    for (size_t i = 0; i < NB_COUNT_OF(signals); i++) {
         struct sigaction before;
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);

@@ -36,8 +36,8 @@ static int compare_etags(const void *a, const void *b)
     return order ? order : strcmp(x->path, y->path);
 }
 
-// The order in which they are brought: the small ones by name, so that the configuration and any trouble come first, then
-// the large ones from the largest down, so that no worker is left alone with much at the end.
+// The order in which they are brought: the small ones by name, so that the configuration and any trouble come first,
+// then the large ones from the largest down, so that no worker is left alone with much at the end.
 static int compare_order(const void *a, const void *b)
 {
     const nb_hub_file *x = ((const nb_hub_blob *)a)->file, *y = ((const nb_hub_blob *)b)->file;
