@@ -28,7 +28,7 @@ void nb_hub_file_url(nb_growing *url, const nb_hub_options *options, const char 
 // One answer, tried as often as it makes sense.
 static bool ask(const nb_hub_api *api, const char *url, nb_growing *text, nb_http_head *head, nb_hub_failure *failure)
 {
-    nb_hub_tries tries = {.options = api->options};
+    nb_hub_tries tries = {.options = api->options, .is_first_contact = true};
     double wait_s;
     for (;;) {
         memset(failure, 0, sizeof *failure);

@@ -13,7 +13,7 @@
 #include "apps/hub/hub_record.h"
 
 enum {
-    READ_BYTES = 1 << 20,
+    READ_BYTES = 256 << 10,
     FLUSH_BYTES = 32 << 20, // after so many the disk is told to begin, or the last fsync would take them all at once
 };
 

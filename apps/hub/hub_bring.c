@@ -169,7 +169,7 @@ static void close_part(nb_hub_bringer *w, const nb_hub_failure *failure)
 // --to: from the cache into the part. False without a failure when the cache's copy is not good.
 static bool copy_cached(nb_hub_bringer *w, nb_hub_failure *failure)
 {
-    enum { COPY_BYTES = 1 << 20 };
+    enum { COPY_BYTES = 256 << 10 };
     char path[PATH_MAX];
     int fd = nb_hub_cached_path(path, w->fetch->plan->place, w->blob->file->etag)
                  ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)

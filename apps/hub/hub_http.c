@@ -14,7 +14,7 @@ enum {
     MAX_HEADER_LINES = 256,
     MAX_REDIRECTS = 10,
     MAX_DISCARDED_BYTES = 1 << 20, // of the body of an answer that is an error or a redirect
-    BUFFER_BYTES = 512 << 10,      // the largest libcurl takes
+    BUFFER_BYTES = 128 << 10,
     POLL_MS = 200,
 };
 static const double TRICKLE_BYTES_S = 100; // less, over two stall times, counts as a stall too
@@ -153,11 +153,11 @@ static bool set_up(nb_http *http)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); // decided here
-    if (options->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-    if (options->ca_folder)
-        curl_easy_setopt(easy, CURLOPT_CAPATH, options->ca_folder);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // decided here
+    if (options->ca_file || options->ca_folder) { // instead of the system's, as with the official client
+        is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK;
+        is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAPATH, options->ca_folder) == CURLE_OK;
+    }
     return is_good;
 }
 

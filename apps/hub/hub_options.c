@@ -135,6 +135,10 @@ bool nb_hub_options_read(nb_hub_options *options, char *why, size_t capacity)
     for (size_t i = 0; i < NB_COUNT_OF(ca_names) && !options->ca_file; i++)
         options->ca_file = get(ca_names[i]);
     options->ca_folder = get("SSL_CERT_DIR");
+    if (options->ca_file && nb_is_directory(options->ca_file)) { // a bundle may be either
+        options->ca_folder = options->ca_file;
+        options->ca_file = NULL;
+    }
     options->is_offline = is_on("HF_HUB_OFFLINE") || is_on("TRANSFORMERS_OFFLINE");
     options->stall_s = seconds_of("HF_HUB_DOWNLOAD_TIMEOUT", 30);
     options->api_stall_s = seconds_of("HF_HUB_ETAG_TIMEOUT", options->stall_s);

@@ -56,9 +56,13 @@ bool nb_hub_pace_wait(nb_hub_pace *pace, nb_hub_kind kind)
 
 bool nb_hub_tries_next(nb_hub_tries *tries, const nb_hub_failure *failure, double *wait_s)
 {
-    enum { MAX_DOUBLINGS = 3 };
-    uint32_t n = tries->n_failed++;
-    if (!nb_hub_is_worth_retrying(failure) || n >= tries->options->n_retries)
+    enum { MAX_DOUBLINGS = 3, MAX_FIRST = 2 };
+    uint32_t n = tries->n_failed++, n_max = tries->options->n_retries;
+    bool is_no_way =
+        failure->problem == NB_HUB_DNS || failure->problem == NB_HUB_CONNECT || failure->problem == NB_HUB_PROXY;
+    if (tries->is_first_contact && is_no_way && n_max > MAX_FIRST)
+        n_max = MAX_FIRST;
+    if (!nb_hub_is_worth_retrying(failure) || n >= n_max)
         return false;
     if (failure->has_wait && failure->wait_s > NB_HUB_MAX_WAIT_S)
         return false;

@@ -30,7 +30,8 @@ bool nb_hub_pace_sleep(const nb_hub_pace *pace, double seconds);
 
 typedef struct nb_hub_tries {
     const nb_hub_options *options;
-    uint32_t n_failed; // in a row, without progress between
+    bool is_first_contact; // nobody was reached yet, so a person soon hears that there is no network
+    uint32_t n_failed;     // in a row, without progress between
 } nb_hub_tries;
 
 // Seconds to wait before the next try: what the Hub asks for, else 1, 2, 4, 8, 8 times retry_wait_s. False when there

@@ -89,7 +89,7 @@ static bool add_link(const char *folder, const char *spare, const nb_hub_file *f
         return true;
     unlink(spare);
     if (symlink(target->text, spare) != 0 || rename(spare, path) != 0)
-        return fail(failure, "link", path);
+        return fail(failure, "make a link (where a file system has none, --to DIR does without), here:", path);
     return true;
 }
 

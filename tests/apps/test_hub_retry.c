@@ -28,6 +28,20 @@ static void waits_double_up_to_eightfold(void **state)
     assert_false(nb_hub_tries_next(&tries, &failure, &wait_s));
 }
 
+static void no_network_is_told_soon(void **state)
+{
+    (void)state;
+    nb_hub_tries tries = {.options = &options, .is_first_contact = true};
+    nb_hub_failure failure = {.problem = NB_HUB_DNS};
+    double wait_s;
+    assert_true(nb_hub_tries_next(&tries, &failure, &wait_s));
+    assert_true(nb_hub_tries_next(&tries, &failure, &wait_s));
+    assert_false(nb_hub_tries_next(&tries, &failure, &wait_s));
+    tries = (nb_hub_tries){.options = &options, .is_first_contact = true, .n_failed = 2};
+    failure.problem = NB_HUB_SERVER; // somebody answers
+    assert_true(nb_hub_tries_next(&tries, &failure, &wait_s));
+}
+
 static void the_hub_s_own_time_counts(void **state)
 {
     (void)state;
@@ -92,9 +106,8 @@ static void limits_delay_their_own_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(waits_double_up_to_eightfold),
-        cmocka_unit_test(the_hub_s_own_time_counts),
-        cmocka_unit_test(what_does_not_change_is_not_tried_again),
+        cmocka_unit_test(waits_double_up_to_eightfold), cmocka_unit_test(no_network_is_told_soon),
+        cmocka_unit_test(the_hub_s_own_time_counts),    cmocka_unit_test(what_does_not_change_is_not_tried_again),
         cmocka_unit_test(limits_delay_their_own_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
