@@ -62,8 +62,11 @@ void nb_hub_plan_make(nb_hub_plan *plan, const nb_hub_place *place, const nb_hub
     qsort(plan->blobs, plan->n_files, sizeof *plan->blobs, compare_etags);
     for (size_t i = 0; i < plan->n_files; i++) {
         const nb_hub_file *file = plan->blobs[i].file;
-        if (plan->n_blobs > 0 && strcmp(file->etag, plan->blobs[plan->n_blobs - 1].file->etag) == 0)
+        if (plan->n_blobs > 0 && strcmp(file->etag, plan->blobs[plan->n_blobs - 1].file->etag) == 0) {
+            plan->blobs[plan->n_blobs - 1].n_names++;
             continue;
+        }
+        plan->blobs[plan->n_blobs].n_names = 1;
         plan->blobs[plan->n_blobs++].file = file;
         plan->total_bytes += file->bytes;
     }

@@ -29,6 +29,7 @@ typedef enum nb_hub_state {
 
 typedef struct nb_hub_blob {
     const nb_hub_file *file; // the first with this content
+    size_t n_names;          // files with this content
     nb_hub_state state;      // when the plan was made
     uint64_t part_bytes;
     _Atomic uint64_t done_bytes; // for the display; never falls

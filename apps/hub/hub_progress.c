@@ -178,10 +178,11 @@ static void draw_total(nb_hub_progress *progress, nb_growing *line, uint64_t byt
     uint64_t all = progress->plan->total_bytes;
     size_t n_done = 0;
     for (size_t i = 0; i < progress->plan->n_blobs; i++)
-        n_done += atomic_load_explicit(&progress->plan->blobs[i].is_done, memory_order_relaxed);
+        if (atomic_load_explicit(&progress->plan->blobs[i].is_done, memory_order_relaxed))
+            n_done += progress->plan->blobs[i].n_names;
     if (rate > 0)
         format_left(left, sizeof left, (double)(all - bytes) / rate);
-    int n = snprintf(text, sizeof text, "%zu of %zu files, %s of %s (%.0f %%)%s%s%s%s", n_done, progress->plan->n_blobs,
+    int n = snprintf(text, sizeof text, "%zu of %zu files, %s of %s (%.0f %%)%s%s%s%s", n_done, progress->plan->n_files,
                      nb_bytes_text(done, (double)bytes), nb_bytes_text(total, (double)all),
                      all ? 100 * (double)bytes / (double)all : 100.0, rate > 0 ? ", " : "",
                      rate > 0 ? nb_bytes_text(speed, rate) : "", rate > 0 ? "/s, " : "", left);
@@ -223,8 +224,13 @@ static void draw(nb_hub_progress *progress, uint64_t bytes, double rate)
 void nb_hub_progress_plan(nb_hub_progress *progress, const nb_hub_plan *plan, const nb_model_name *name,
                           const char *commit)
 {
+    char all[32], here[32];
     progress->plan = plan;
-    if (!progress->is_terminal)
+    if (progress->is_terminal)
+        nb_note("%s at %.12s: %zu files, %s, of which %s are here", name->repository, commit, plan->n_files,
+                nb_bytes_text(all, (double)plan->total_bytes),
+                nb_bytes_text(here, (double)(plan->present_bytes + plan->part_bytes)));
+    else
         emit(progress, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "event", "plan", "repository",
                                  name->repository, "revision", name->revision, "commit", commit, "files",
                                  (json_int_t)plan->n_files, "bytes", (json_int_t)plan->total_bytes, "present_bytes",

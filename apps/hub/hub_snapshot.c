@@ -19,7 +19,7 @@ static bool fail(nb_hub_failure *failure, const char *what, const char *path)
 
 bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_hub_failure *failure)
 {
-    static const char *const folders[] = {"blobs", "refs", "snapshots", ".nibble"};
+    static const char *const folders[] = {"blobs", "refs", "snapshots"};
     char path[PATH_MAX];
     if (!nb_hub_cache_make(cache))
         return fail(failure, "make the cache", cache);
@@ -95,9 +95,11 @@ static bool add_link(const char *folder, const char *spare, const nb_hub_file *f
 
 static bool add_links(const nb_hub_plan *plan, const char *folder, nb_hub_failure *failure)
 {
-    char spare[PATH_MAX];
+    char own[PATH_MAX], spare[PATH_MAX];
     nb_growing target = {0};
-    bool is_good = nb_path_make(spare, "%s/.nibble/link", plan->place->root);
+    if (!nb_path_make(own, "%s/.nibble", plan->place->root) || !nb_folder_make(own))
+        return fail(failure, "make the folder", own);
+    bool is_good = nb_path_make(spare, "%s/link", own) || fail(failure, "name a link in", own);
     for (size_t i = 0; is_good && i < plan->n_files; i++)
         is_good = add_link(folder, spare, plan->files[i], &target, failure);
     nb_growing_release(&target);
@@ -140,7 +142,7 @@ bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name,
     if (!nb_hub_is_commit(name->revision) && !nb_hub_ref_write(root, name->revision, commit))
         return fail(failure, "write the ref in", root);
     if (nb_path_make(fresh, "%s/.nibble", root))
-        remove_tree(fresh); // also what killed runs of other commits left
+        remove_tree(fresh); // also what killed runs left
     return true;
 }
 
