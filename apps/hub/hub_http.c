@@ -333,6 +333,8 @@ bool nb_http_get(nb_http *http, const nb_http_request *request, nb_http_head *he
         if (!is_redirect(head)) {
             if (!http->is_wanted)
                 nb_http_fail_status(http);
+            else // the caller may find fault with what came
+                nb_hub_origin_text(&http->origin, failure->host, sizeof failure->host);
             return http->is_wanted;
         }
         if (!turn_to(http, url, head->location))
