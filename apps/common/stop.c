@@ -2,12 +2,13 @@
 #include "apps/common/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
 #include "apps/common/cli.h"
 
-static volatile sig_atomic_t is_requested; // the one thing that a signal handler may write
+static atomic_bool is_requested; // lock-free, so a signal handler may write it and every thread read it
 
 // oneDNN's product kernels put the stack pointer into a buffer on the heap, so what the kernel saves for a handler on
 // the stack in use (the registers, some 3 kB) would overwrite what lies before that buffer.
@@ -16,9 +17,8 @@ static _Alignas(16) char handler_stack[64 * 1024];
 static void request(int signal_number)
 {
     (void)signal_number;
-    if (is_requested)
+    if (atomic_exchange_explicit(&is_requested, true, memory_order_relaxed))
         _exit(NB_EXIT_INTERRUPTED);
-    is_requested = 1;
 }
 
 void nb_stop_install(void)
@@ -26,7 +26,7 @@ void nb_stop_install(void)
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
     const struct sigaction action = {.sa_handler = request, .sa_flags = SA_RESTART | SA_ONSTACK};
-    is_requested = 0;
+    atomic_store_explicit(&is_requested, false, memory_order_relaxed);
     sigaltstack(&stack, NULL); // cannot fail: the stack is large enough and nobody runs on it
     for (size_t i = 0; i < NB_COUNT_OF(signals); i++) {
         struct sigaction before;
@@ -37,5 +37,5 @@ void nb_stop_install(void)
 
 bool nb_stop_requested(void)
 {
-    return is_requested != 0;
+    return atomic_load_explicit(&is_requested, memory_order_relaxed);
 }
