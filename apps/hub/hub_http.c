@@ -282,6 +282,7 @@ static bool exchange(nb_http *http, const char *url)
     curl_slist_free_all(headers);
     if (is_run && code != CURLE_OK && http->failure->problem == NB_HUB_FINE)
         nb_http_fail_transfer(http, code, proxy);
+    nb_hub_origin_text(&http->origin, http->head->host, sizeof http->head->host);
     if (http->failure->problem != NB_HUB_FINE && http->failure->host[0] == 0)
         nb_hub_origin_text(&http->origin, http->failure->host, sizeof http->failure->host);
     return is_run && code == CURLE_OK;

@@ -151,7 +151,8 @@ bool nb_hub_snapshot_is_published(const nb_hub_plan *plan, const nb_model_name *
     char snapshot[PATH_MAX], path[PATH_MAX], named[NB_MODEL_COMMIT_BYTES];
     bool is_named = nb_hub_is_commit(name->revision) ||
                     (nb_hub_ref_read(named, plan->place->root, name->revision) && strcmp(named, commit) == 0);
-    bool is_whole = is_named && nb_hub_snapshot_path(snapshot, plan->place->root, commit);
+    bool is_whole = is_named && nb_hub_snapshot_path(snapshot, plan->place->root, commit) &&
+                    nb_path_make(path, "%s/.nibble", plan->place->root) && !nb_is_directory(path);
     nb_growing target = {0};
     for (size_t i = 0; is_whole && i < plan->n_files; i++) {
         make_target(&target, plan->files[i]);

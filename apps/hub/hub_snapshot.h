@@ -13,8 +13,8 @@ bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_
 bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name, const char *commit,
                              nb_hub_failure *failure);
 
-// Nothing is left to do: the snapshot has every file of the plan by a link to its blob, and the ref names it. (That the
-// blobs are there the plan tells.)
+// Nothing is left to do: the snapshot has every file of the plan by a link to its blob, the ref names it, and no
+// killed run left anything. (That the blobs are there the plan tells.)
 bool nb_hub_snapshot_is_published(const nb_hub_plan *plan, const nb_model_name *name, const char *commit);
 
 // What a snapshot in the cache holds, as a listing: the blobs' names tell the hashes. Entries that are no links to

@@ -2,6 +2,7 @@
 // nibble pull: a model from the Hugging Face Hub into its cache, or into a directory. What is done stands in pull.c.
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "apps/common/commands.h"
 #include "apps/common/stop.h"
@@ -79,21 +80,28 @@ static const nb_command command = {
     .groups = {{"Options", options, NB_COUNT_OF(options)}},
 };
 
-int nb_command_pull(int argc, char **argv)
+static int run(nb_pull_args *args, const char *target)
 {
-    nb_pull_args args = {.n_jobs = 4, .n_retries = 5, .retry_wait_s = 1};
     const char *expected;
-    int code;
-    if (!nb_options_parse(&command, (void *const[]){&args}, argc, argv, &code))
-        return code;
-    if (!nb_hub_target_parse(&args.name, argv[optind], &expected))
+    if (!nb_hub_target_parse(&args->name, target, &expected))
         return nb_fail(NB_EXIT_USAGE, "wrong name; expected %s, found \"%.200s\"; try nibble pull --help", expected,
-                       argv[optind]);
-    if (args.directory && !args.directory[0])
+                       target);
+    if (args->directory && !args->directory[0])
         return nb_fail(NB_EXIT_USAGE,
                        "wrong value for --to; expected a directory, found nothing; try nibble pull --help");
     nb_stop_install();
     signal(SIGPIPE, SIG_IGN); // a reader that left is a failed write
     signal(SIGXFSZ, SIG_IGN); // and so is a file that may not grow
-    return nb_pull(&args);
+    return nb_pull(args);
+}
+
+int nb_command_pull(int argc, char **argv)
+{
+    nb_pull_args args = {.n_jobs = 4, .n_retries = 5, .retry_wait_s = 1};
+    int code;
+    if (nb_options_parse(&command, (void *const[]){&args}, argc, argv, &code))
+        code = run(&args, argv[optind]);
+    free(args.globs.include.items);
+    free(args.globs.exclude.items);
+    return code;
 }
