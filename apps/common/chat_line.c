@@ -20,7 +20,7 @@ struct nb_line_reader {
     EditLine *editor;
     History *history;
     char history_path[PATH_MAX]; // "": not kept
-    bool is_continued;
+    bool is_continued, has_dropped;
 };
 
 static char *prompt(EditLine *editor)
@@ -90,6 +90,12 @@ static void remember(nb_line_reader *reader, const char *line)
     umask(mask);
 }
 
+static bool is_typed(const nb_line_reader *reader)
+{
+    const LineInfo *line = el_line(reader->editor);
+    return line->lastchar > line->buffer;
+}
+
 static bool has_more_input(void)
 {
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
@@ -100,12 +106,13 @@ static bool has_more_input(void)
 bool nb_line_read(nb_line_reader *reader, nb_growing *message)
 {
     nb_growing_clear(message);
-    reader->is_continued = false;
+    reader->is_continued = reader->has_dropped = false;
     for (;;) {
         int n = 0;
         const char *line = el_gets(reader->editor, &n);
         if (!line && n < 0 && errno == EINTR) { // Ctrl-C: what was typed is dropped
             puts("");
+            reader->has_dropped = is_typed(reader) || message->bytes > 0;
             nb_growing_clear(message);
             return true;
         }
@@ -125,6 +132,11 @@ bool nb_line_read(nb_line_reader *reader, nb_growing *message)
         if (!is_open && !has_more_input())
             return true;
     }
+}
+
+bool nb_line_has_dropped(const nb_line_reader *reader)
+{
+    return reader->has_dropped;
 }
 
 void nb_line_close(nb_line_reader *reader)

@@ -13,6 +13,8 @@ nb_line_reader *nb_line_open(const char *history_name);
 // Reads one message: further lines follow a backslash at the end of a line, and lines pasted together stay together.
 // False at the end of input (Ctrl-D). Ctrl-C empties the line.
 bool nb_line_read(nb_line_reader *reader, nb_growing *message);
+// Whether Ctrl-C took something typed away in the last read.
+bool nb_line_has_dropped(const nb_line_reader *reader);
 void nb_line_close(nb_line_reader *reader);
 
 #endif

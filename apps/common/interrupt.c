@@ -15,10 +15,11 @@ static volatile sig_atomic_t is_pending, never_exits;
 static void on_interrupt(int signal_number)
 {
     (void)signal_number;
-    if (!watched || (is_pending && !never_exits))
+    if (!never_exits && (!watched || is_pending))
         _exit(NB_EXIT_INTERRUPTED);
     is_pending = 1;
-    nb_session_cancel(watched);
+    if (watched)
+        nb_session_cancel(watched);
 }
 
 // Several threads may meet the hole at once: the first speaks and ends the process, the others wait for that.

@@ -8,7 +8,8 @@
 // SIGINT and SIGBUS are handled from here on.
 void nb_interrupt_install(void);
 // While a session is watched, Ctrl-C cancels its running call and is remembered. A second one ends the program with
-// exit code 130, unless `is_patient`. With NULL (the start) the first one does. Forgets what was remembered.
+// exit code 130, unless `is_patient`. With NULL (the start) the first one does, and with NULL and `is_patient` each is
+// only remembered. Forgets what was remembered.
 void nb_interrupt_watch(nb_session *session, bool is_patient);
 bool nb_interrupt_pending(void);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/interrupt.h"
 #include "apps/common/terminal.h"
 #include "apps/tutor/steps.h"
 #include "apps/tutor/traces/traces.h"
@@ -20,6 +21,7 @@ typedef struct practice {
     nb_chance chance;
     bool has_colour;
     uint64_t n_asked, n_right;
+    bool may_leave; // by Ctrl-C, which was pressed just before
     // The running problem.
     nb_problem problem;
     nb_skill skill;
@@ -140,7 +142,8 @@ static int take_answer(practice *p, const char *given, bool is_right)
 static void say_help(void)
 {
     puts("  Answer with a number: 12, 2.5, 5/12, $3.50. /hint shows the next step, /skip the whole way,\n"
-         "  /quit (or Ctrl-D) leaves. Two right answers in a row raise a topic's level, a wrong one lowers it.");
+         "  Ctrl-C drops what was typed; pressed again it leaves, as do /quit and Ctrl-D.\n"
+         "  Two right answers in a row raise a topic's level, a wrong one lowers it.");
 }
 
 typedef enum turn { TURN_AGAIN, TURN_NEXT, TURN_OVER } turn;
@@ -171,6 +174,30 @@ static turn take_line(practice *p, const char *line, int *code)
     return TURN_AGAIN;
 }
 
+// Ctrl-C ends the line, not the practice; on an empty line right after another one it leaves. Nothing that was entered
+// is lost by it, so it counts for an empty line alone.
+static turn take_interrupt(practice *p)
+{
+    bool is_over = p->may_leave && !nb_line_has_dropped(p->input.reader);
+    nb_interrupt_watch(NULL, true);
+    p->may_leave = true;
+    if (!is_over)
+        puts("  The question is still open. Ctrl-C again or Ctrl-D leaves.");
+    return is_over ? TURN_OVER : TURN_AGAIN;
+}
+
+// What the learner's next line leads to.
+static turn take_input(practice *p, nb_growing *line, int *code)
+{
+    if (!nb_tutor_input_read(&p->input, line))
+        return TURN_OVER;
+    if (line->bytes == 0 && p->input.reader && nb_interrupt_pending())
+        return take_interrupt(p);
+    p->may_leave = false;
+    nb_interrupt_watch(NULL, p->input.reader != NULL);
+    return take_line(p, line->text, code);
+}
+
 static turn ask(practice *p, nb_growing *line, int *code)
 {
     unsigned topic = pick_topic(p);
@@ -187,9 +214,7 @@ static turn ask(practice *p, nb_growing *line, int *code)
     printf("\n%s%s, level %u%s\n%s\n", p->has_colour ? "\033[2m" : "", nb_kinds[topic].name, p->problem.level,
            p->has_colour ? "\033[0m" : "", p->problem.question);
     for (;;) {
-        if (!nb_tutor_input_read(&p->input, line))
-            return TURN_OVER;
-        turn next = take_line(p, line->text, code);
+        turn next = take_input(p, line, code);
         if (next != TURN_AGAIN)
             return *code == NB_EXIT_OK ? next : TURN_OVER;
     }
@@ -206,12 +231,14 @@ int nb_practice(nb_learners *learners, const nb_practice_args *args)
         free(p);
         return NB_EXIT_FAILED;
     }
+    nb_interrupt_watch(NULL, p->input.reader != NULL);
     printf("Practice for %s. /help for help.\n", args->learner);
     for (uint64_t n = 0; args->n_problems == 0 || n < args->n_problems; n++)
         if (ask(p, &line, &code) == TURN_OVER)
             break;
     printf("\n%llu answered, %llu right. nibble tutor --progress shows the records.\n", (unsigned long long)p->n_asked,
            (unsigned long long)p->n_right);
+    nb_interrupt_watch(NULL, false);
     nb_tutor_input_close(&p->input);
     nb_growing_release(&line);
     free(p);

@@ -4,34 +4,11 @@
 . tests/support/app_checks.sh
 
 model=$(realpath apps/tutor/model)
-if ! script -qec true /dev/null </dev/null >/dev/null 2>&1; then
-    skip 'nibble run as a chat' 'no script(1) to make a terminal'
-    finish
-fi
+needs_terminal 'nibble run as a chat'
 
-# Types what stdin says: each line's keys once the screen shows what stands before the colon; #N is the N-th prompt.
-shows() # EXPECTED
+chat() # OPTION...
 {
-    case $1 in
-        '#'*) [ "$(grep -c '^> ' "$work/screen")" -ge "${1#?}" ] ;;
-        *) grep -qF -- "$1" "$work/screen" ;;
-    esac
-}
-
-chat() # OPTION...: the screen goes to $work/screen
-{
-    : >"$work/screen"
-    while IFS=: read -r expected keys; do
-        for _ in $(seq 100); do
-            shows "$expected" && break
-            sleep 0.05
-        done
-        sleep 0.1
-        printf '%b' "$keys"
-    done | TERM=xterm timeout 60 script -qec "exec $(printf '%q ' "$nibble" run "$model" --temperature 0 "$@")" "$work/log" >"$work/screen" 2>&1
-    code=${PIPESTATUS[1]}
-    cp "$work/screen" "$work/out"
-    : >"$work/err"
+    types "$nibble" run "$model" --temperature 0 "$@"
 }
 
 has_lines() # N PATTERN: the screen has at least N lines with it

@@ -89,6 +89,41 @@ says() # DESCRIPTION TEXT: the last command's stdout or stderr has it
     report $? "$1"
 }
 
+# Whether the screen shows what the next keys wait for; #N is the N-th prompt.
+shows() # EXPECTED
+{
+    case $1 in
+        '#'*) [ "$(grep -c '^> ' "$work/screen")" -ge "${1#?}" ] ;;
+        *) grep -qF -- "$1" "$work/screen" ;;
+    esac
+}
+
+# Runs a command in a pseudo-terminal and types what stdin says: each line's keys once the screen shows what stands
+# before the colon. What was shown goes to $work/screen, the exit code to $code.
+types() # COMMAND...
+{
+    : >"$work/screen"
+    while IFS=: read -r expected keys; do
+        for _ in $(seq 100); do
+            shows "$expected" && break
+            sleep 0.05
+        done
+        sleep 0.1
+        printf '%b' "$keys"
+    done | TERM=xterm timeout 60 script -qec "exec $(printf '%q ' "$@")" "$work/log" >"$work/screen" 2>&1
+    code=${PIPESTATUS[1]}
+    cp "$work/screen" "$work/out"
+    : >"$work/err"
+}
+
+# Ends the test program, skipped, where there is no script(1) to make a terminal.
+needs_terminal() # DESCRIPTION
+{
+    script -qec true /dev/null </dev/null >/dev/null 2>&1 && return
+    skip "$1" 'no script(1) to make a terminal'
+    finish
+}
+
 finish()
 {
     echo "1..$n"
