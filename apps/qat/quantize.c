@@ -120,21 +120,10 @@ static nb_status write_directory(quantize_job *job)
     return nb_staging_publish(&job->staging, &job->error);
 }
 
-// Running out of memory may end the process in the middle; what is half-written goes with it.
-static nb_staging *unpublished;
-
-static void discard_unpublished(void)
-{
-    if (unpublished)
-        nb_staging_discard(unpublished);
-}
-
 static nb_status quantize(quantize_job *job, nb_progress *progress)
 {
     NB_TRY(open_inputs(job));
     NB_TRY(nb_staging_open(&job->staging, job->target, job->options.is_forced, &job->error));
-    unpublished = &job->staging;
-    atexit(discard_unpublished);
     nb_progress_start(progress, "quantizing");
     job->run = (nb_quantize_run){.plan = &job->plan,
                                  .pool = job->pool,
@@ -150,7 +139,6 @@ static nb_status quantize(quantize_job *job, nb_progress *progress)
 static void release(quantize_job *job)
 {
     nb_staging_discard(&job->staging);
-    unpublished = NULL;
     nb_pool_free(job->pool);
     nb_quant_plan_close(&job->plan);
     nb_checkpoint_close(&job->shift);

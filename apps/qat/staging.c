@@ -148,6 +148,23 @@ static int empty_directory(const char *path)
     return result;
 }
 
+// Running out of memory ends the process in the middle; what is half-written goes with it.
+static nb_staging *unpublished;
+
+static void discard_unpublished(void)
+{
+    if (unpublished)
+        nb_staging_discard(unpublished);
+}
+
+static void discard_at_exit(nb_staging *staging)
+{
+    static bool is_registered;
+    unpublished = staging;
+    if (!is_registered)
+        is_registered = atexit(discard_unpublished) == 0;
+}
+
 nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_replace, nb_error *error)
 {
     memset(staging, 0, sizeof *staging);
@@ -161,6 +178,7 @@ nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_r
         memset(staging, 0, sizeof *staging);
         return status;
     }
+    discard_at_exit(staging);
     if (empty_directory(staging->path) != 0) {
         status = nb_path_error("empty", staging->path, errno, error);
         nb_staging_discard(staging);
@@ -222,5 +240,7 @@ void nb_staging_discard(nb_staging *staging)
         remove_tree(staging->path);
     if (staging->final_path[0])
         close(staging->fd);
+    if (unpublished == staging)
+        unpublished = NULL;
     memset(staging, 0, sizeof *staging);
 }

@@ -23,7 +23,7 @@ typedef struct nb_train_place {
 // Creates or takes over the folder for output `out`. NB_ERR_INPUT (another process trains there, no such parent).
 NB_MUST_USE nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *error);
 void nb_train_place_clear(nb_train_place *place); // removes the files
-void nb_train_place_close(nb_train_place *place); // and the folder when it is empty; harmless twice
+void nb_train_place_close(nb_train_place *place); // and the folder when it is empty; at exit by itself
 
 // What a step, or an evaluation, came to.
 typedef struct nb_train_sums {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -36,6 +37,25 @@ static void remove_leftovers(const nb_train_place *place)
     closedir(directory);
 }
 
+// Running out of memory ends the process in the middle; a folder without a checkpoint goes with it.
+static nb_train_place *in_use;
+
+static void close_in_use(void)
+{
+    if (!in_use)
+        return;
+    remove_leftovers(in_use);
+    nb_train_place_close(in_use);
+}
+
+static void close_at_exit(nb_train_place *place)
+{
+    static bool is_registered;
+    in_use = place;
+    if (!is_registered)
+        is_registered = atexit(close_in_use) == 0;
+}
+
 nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *error)
 {
     struct stat here, there;
@@ -57,6 +77,7 @@ nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *
                             nb_path_dots(place->path), nb_path_tail(place->path));
     }
     place->is_open = true;
+    close_at_exit(place);
     remove_leftovers(place);
     return NB_OK;
 }
@@ -78,4 +99,5 @@ void nb_train_place_close(nb_train_place *place)
     (void)rmdir(place->path);        // stays while something is in it
     close(place->fd);
     place->is_open = false;
+    in_use = NULL;
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The matrix of failures: every kind of call that the system may refuse x every operation that makes such calls
 // (tests/support/failure_matrix.h). make faults fails every call of every operation; here a sample is taken.
+#include "apps/qat/trainer_state.h"
 #include "platform/pool.h"
 #include "runtime/session.h"
-#include "tests/apps/quantize_command.h"
+#include "tests/apps/train_command.h"
 #include "tests/support/failure_matrix.h"
-#include "tests/support/scratch.h"
 
-static char plain[PATH_MAX], packed[PATH_MAX], half[PATH_MAX], bundled[PATH_MAX + 32]; // model directories
+static char plain[PATH_MAX], packed[PATH_MAX], half[PATH_MAX], tiny[PATH_MAX],
+    bundled[PATH_MAX + 32]; // model directories
 
 // ---- operations: open, do, close; everything is released again --------------------------------------------------
 
@@ -260,6 +261,80 @@ static void after_over(bool has_succeeded)
     }
 }
 
+// ---- nibble-qat sft, qat ------------------------------------------------------------------------------------------
+
+// Two steps with a checkpoint after each; ../sft and ../qat are what undisturbed trainings gave, ../begun is a training
+// stopped after its first step.
+#define SFT "sft --model MODEL --traces ../t.jsonl --batch 2 --steps 2 --seed 5 --lr 1e-3 --threads 2 --save-every 1"
+#define QAT "qat --model MODEL --traces ../t.jsonl --batch 1 --steps 1 --loss sem --threads 2 --eval-traces ../t.jsonl"
+
+static void train_undisturbed(void)
+{
+    put_tiny_traces(tiny, "../t.jsonl");
+    assert_int_equal(train(tiny, SFT " --out ../sft"), 0);
+    assert_int_equal(train(tiny, QAT " --out ../qat"), 0);
+    assert_int_equal(train(tiny, SFT " --stop-after 1 --out ../begun"), 0);
+}
+
+static nb_status sft_new(nb_result *r, nb_error *error)
+{
+    (void)r;
+    return as_status(train(tiny, SFT " --log ../log --calib-out ../calib --out dst"), error);
+}
+
+static nb_status sft_resume(nb_result *r, nb_error *error)
+{
+    (void)r;
+    return as_status(train(tiny, SFT " --resume --out dst"), error);
+}
+
+static nb_status qat_new(nb_result *r, nb_error *error)
+{
+    (void)r;
+    return as_status(train(tiny, QAT " --out dst"), error);
+}
+
+static void before_resume(void)
+{
+    assert_int_equal(system("cp -r ../begun.training dst.training"), 0);
+}
+
+// The model has the bits of an undisturbed training, or is not there (only the last sync may fail with it in its
+// place). A checkpoint is whole. Nothing lies beside them.
+static void after_training(bool has_succeeded, const char *expected, bool has_begun)
+{
+    bool is_there = exists("dst"), is_kept = exists("dst.training/state");
+    assert_true(is_there || !has_succeeded);
+    assert_true(is_there || is_kept || !has_begun);
+    if (is_there)
+        assert_same_files(expected, "dst/model.safetensors");
+    if (is_kept) {
+        nb_train_state kept_state;
+        nb_error error = {0};
+        assert_false(has_succeeded);
+        if (nb_train_state_open(&kept_state, "dst.training/state", &error) != NB_OK)
+            fail_msg("half-written: %s", error.text);
+        nb_train_state_close(&kept_state);
+        assert_true(holds("rm dst.training/state dst.training/traces && rmdir dst.training"));
+    }
+    assert_true(holds("rm -rf dst; test -z \"$(ls -A)\""));
+}
+
+static void after_sft(bool has_succeeded)
+{
+    after_training(has_succeeded, "../sft/model.safetensors", false);
+}
+
+static void after_resume(bool has_succeeded)
+{
+    after_training(has_succeeded, "../sft/model.safetensors", true);
+}
+
+static void after_qat(bool has_succeeded)
+{
+    after_training(has_succeeded, "../qat/model.safetensors", false);
+}
+
 // ---- all of them --------------------------------------------------------------------------------------------------
 
 static const nb_operation operations[] = {
@@ -273,6 +348,9 @@ static const nb_operation operations[] = {
     {"quantise", quantize_new, NULL, after_new, true},
     {"quantise --calib", quantize_calibrated, NULL, after_new, true},
     {"quantise --force", quantize_over, before_over, after_over, true},
+    {"sft", sft_new, NULL, after_sft, true},
+    {"sft --resume", sft_resume, before_resume, after_resume, true},
+    {"qat", qat_new, NULL, after_qat, true},
 };
 
 static void each_call_fails_once(void **state)
@@ -281,13 +359,14 @@ static void each_call_fails_once(void **state)
     const struct {
         char *path;
         const char *name;
-    } models[] = {{plain, "qwen2"}, {packed, "qwen2-modelopt"}, {half, "llama-f16"}};
+    } models[] = {{plain, "qwen2"}, {packed, "qwen2-modelopt"}, {half, "llama-f16"}, {tiny, "train-tiny"}};
     for (size_t i = 0; i < NB_COUNT(models); i++)
         snprintf(models[i].path, PATH_MAX, "%s", model_path(models[i].name));
     snprintf(bundled, sizeof bundled, "%s/apps/tutor/model", home);
     assert_true(nb_scratch_put("ids.txt", "3 1 4 1 5 9 2 6\n"));
     assert_int_equal(mkdir("work", 0777), 0);
     assert_int_equal(chdir("work"), 0);
+    train_undisturbed();
     for (size_t i = 0; i < NB_COUNT(operations); i++) {
         bool needs_sessions = operations[i].run == save || operations[i].run == restore;
         if (needs_sessions)

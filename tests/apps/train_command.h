@@ -23,7 +23,7 @@ static inline int train(const char *model, const char *line)
 // The oracle's batch of train-tiny as traces: lines of ids and mask.
 static inline void put_tiny_traces(const char *model, const char *path)
 {
-    char ids_path[PATH_MAX], mask_path[PATH_MAX];
+    char ids_path[PATH_MAX + 32], mask_path[PATH_MAX + 32];
     snprintf(ids_path, sizeof ids_path, "%s/oracle/ids.txt", model);
     snprintf(mask_path, sizeof mask_path, "%s/oracle/mask.txt", model);
     char *ids = nb_test_file_read(ids_path, NULL), *mask = nb_test_file_read(mask_path, NULL);

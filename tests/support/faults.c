@@ -4,11 +4,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -97,10 +99,52 @@ RAW static uint64_t whole_pages(size_t bytes)
     return ((uint64_t)bytes + 4095) / 4096 * 4096;
 }
 
+// ---- whose call ---------------------------------------------------------------------------------------------------
+
+// oneDNN does not check what mmap and malloc give it (of the code that it makes at run time, of its buffers), so a call
+// refused there is a crash that no program can prevent. Its calls, and those made for it by the run time libraries of
+// C++ and OpenMP, which nothing else here uses, pass uncounted: what happens when they fail is not tested.
+static const char *const exempt_names[] = {"/libdnnl.", "/libstdc++.", "/libgomp."};
+static struct {
+    uintptr_t begin, end;
+} exempt[NB_COUNT(exempt_names)];
+
+static int find_exempt(struct dl_phdr_info *info, size_t info_bytes, void *user)
+{
+    (void)info_bytes;
+    (void)user;
+    for (size_t i = 0; i < NB_COUNT(exempt_names); i++)
+        for (size_t j = 0; j < info->dlpi_phnum && strstr(info->dlpi_name, exempt_names[i]); j++) {
+            const ElfW(Phdr) *part = &info->dlpi_phdr[j];
+            if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
+                exempt[i].begin = info->dlpi_addr + part->p_vaddr;
+                exempt[i].end = exempt[i].begin + part->p_memsz;
+            }
+        }
+    return 0;
+}
+
+__attribute__((constructor)) static void find_all_exempt(void)
+{
+    dl_iterate_phdr(find_exempt, NULL);
+}
+
+RAW static bool is_exempt(const void *caller)
+{
+    for (size_t i = 0; i < NB_COUNT(exempt); i++)
+        if ((uintptr_t)caller - exempt[i].begin < exempt[i].end - exempt[i].begin)
+            return true;
+    return false;
+}
+
+#define CALLER __builtin_return_address(0)
+
 // Counts a call; true, with errno set, when it has to fail.
-RAW static bool must_fail(nb_fault kind)
+RAW static bool must_fail(nb_fault kind, const void *caller)
 {
     kind_state *state = &states[kind];
+    if (is_exempt(caller))
+        return false;
     // A sanitizer allocates at the start of each thread and ends the program when it cannot; the library's own worker
     // threads allocate nothing.
     if (kind == NB_FAULT_MALLOC && __interceptor_malloc && gettid() != getpid())
@@ -174,28 +218,28 @@ RAW static void *next_function(const char *name, _Atomic(void *) *cache)
 
 SEEN void *malloc(size_t bytes)
 {
-    if (must_fail(NB_FAULT_MALLOC))
+    if (must_fail(NB_FAULT_MALLOC, CALLER))
         return NULL;
     return __interceptor_malloc ? __interceptor_malloc(bytes) : __libc_malloc(bytes);
 }
 
 SEEN void *calloc(size_t n, size_t bytes)
 {
-    if (must_fail(NB_FAULT_MALLOC))
+    if (must_fail(NB_FAULT_MALLOC, CALLER))
         return NULL;
     return __interceptor_calloc ? __interceptor_calloc(n, bytes) : __libc_calloc(n, bytes);
 }
 
 SEEN void *realloc(void *old, size_t bytes)
 {
-    if (must_fail(NB_FAULT_MALLOC))
+    if (must_fail(NB_FAULT_MALLOC, CALLER))
         return NULL;
     return __interceptor_realloc ? __interceptor_realloc(old, bytes) : __libc_realloc(old, bytes);
 }
 
 SEEN void *aligned_alloc(size_t alignment, size_t bytes)
 {
-    if (must_fail(NB_FAULT_MALLOC))
+    if (must_fail(NB_FAULT_MALLOC, CALLER))
         return NULL;
     return __interceptor_aligned_alloc ? __interceptor_aligned_alloc(alignment, bytes)
                                        : __libc_memalign(alignment, bytes);
@@ -203,7 +247,7 @@ SEEN void *aligned_alloc(size_t alignment, size_t bytes)
 
 SEEN int posix_memalign(void **out, size_t alignment, size_t bytes)
 {
-    if (must_fail(NB_FAULT_MALLOC))
+    if (must_fail(NB_FAULT_MALLOC, CALLER))
         return errno;
     if (__interceptor_posix_memalign)
         return __interceptor_posix_memalign(out, alignment, bytes);
@@ -216,11 +260,11 @@ SEEN int posix_memalign(void **out, size_t alignment, size_t bytes)
 
 SEEN void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
-    if (must_fail(NB_FAULT_MMAP))
+    if (must_fail(NB_FAULT_MMAP, CALLER))
         return MAP_FAILED;
     REAL_OR_INTERCEPTOR(mmap);
     void *found = real(address, bytes, protection, flags, fd, offset);
-    if (found != MAP_FAILED)
+    if (found != MAP_FAILED && !is_exempt(CALLER))
         atomic_fetch_add(&mapped_bytes, whole_pages(bytes));
     return found;
 }
@@ -229,7 +273,7 @@ SEEN int munmap(void *address, size_t bytes)
 {
     REAL_OR_INTERCEPTOR(munmap);
     int result = real(address, bytes);
-    if (result == 0)
+    if (result == 0 && !is_exempt(CALLER))
         atomic_fetch_sub(&mapped_bytes, whole_pages(bytes));
     return result;
 }
@@ -247,7 +291,7 @@ SEEN int open(const char *path, int flags, ...)
     va_start(args, flags);
     mode_t mode = mode_argument(flags, args);
     va_end(args);
-    if (must_fail(NB_FAULT_OPEN))
+    if (must_fail(NB_FAULT_OPEN, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(open);
     return real(path, flags, mode);
@@ -259,7 +303,7 @@ SEEN int openat(int folder, const char *path, int flags, ...)
     va_start(args, flags);
     mode_t mode = mode_argument(flags, args);
     va_end(args);
-    if (must_fail(NB_FAULT_OPEN))
+    if (must_fail(NB_FAULT_OPEN, CALLER))
         return -1;
     REAL(openat);
     return real(folder, path, flags, mode);
@@ -267,7 +311,7 @@ SEEN int openat(int folder, const char *path, int flags, ...)
 
 SEEN FILE *fopen(const char *path, const char *mode)
 {
-    if (must_fail(NB_FAULT_OPEN))
+    if (must_fail(NB_FAULT_OPEN, CALLER))
         return NULL;
     REAL_OR_INTERCEPTOR(fopen);
     return real(path, mode);
@@ -275,7 +319,7 @@ SEEN FILE *fopen(const char *path, const char *mode)
 
 SEEN int fstat(int fd, struct stat *info)
 {
-    if (must_fail(NB_FAULT_STAT))
+    if (must_fail(NB_FAULT_STAT, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(fstat);
     return real(fd, info);
@@ -283,7 +327,7 @@ SEEN int fstat(int fd, struct stat *info)
 
 SEEN ssize_t read(int fd, void *data, size_t bytes)
 {
-    if (must_fail(NB_FAULT_READ))
+    if (must_fail(NB_FAULT_READ, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(read);
     return real(fd, data, shortened(bytes));
@@ -291,7 +335,7 @@ SEEN ssize_t read(int fd, void *data, size_t bytes)
 
 SEEN ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
 {
-    if (must_fail(NB_FAULT_READ))
+    if (must_fail(NB_FAULT_READ, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(pread);
     return real(fd, data, shortened(bytes), offset);
@@ -299,7 +343,7 @@ SEEN ssize_t pread(int fd, void *data, size_t bytes, off_t offset)
 
 SEEN ssize_t preadv2(int fd, const struct iovec *parts, int n_parts, off_t offset, int flags)
 {
-    if (must_fail(NB_FAULT_READ))
+    if (must_fail(NB_FAULT_READ, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(preadv2);
     struct iovec first = {parts->iov_base, shortened(parts->iov_len)};
@@ -308,7 +352,7 @@ SEEN ssize_t preadv2(int fd, const struct iovec *parts, int n_parts, off_t offse
 
 SEEN ssize_t write(int fd, const void *data, size_t bytes)
 {
-    if (must_fail(NB_FAULT_WRITE))
+    if (must_fail(NB_FAULT_WRITE, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(write);
     return real(fd, data, shortened(bytes));
@@ -316,7 +360,7 @@ SEEN ssize_t write(int fd, const void *data, size_t bytes)
 
 SEEN ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
 {
-    if (must_fail(NB_FAULT_WRITE))
+    if (must_fail(NB_FAULT_WRITE, CALLER))
         return -1;
     REAL_OR_INTERCEPTOR(pwrite);
     return real(fd, data, shortened(bytes), offset);
@@ -324,7 +368,7 @@ SEEN ssize_t pwrite(int fd, const void *data, size_t bytes, off_t offset)
 
 SEEN int fsync(int fd)
 {
-    if (must_fail(NB_FAULT_FSYNC))
+    if (must_fail(NB_FAULT_FSYNC, CALLER))
         return -1;
     REAL(fsync);
     return real(fd);
@@ -332,7 +376,7 @@ SEEN int fsync(int fd)
 
 SEEN int rename(const char *from, const char *to)
 {
-    if (must_fail(NB_FAULT_RENAME))
+    if (must_fail(NB_FAULT_RENAME, CALLER))
         return -1;
     REAL(rename);
     return real(from, to);
@@ -340,7 +384,7 @@ SEEN int rename(const char *from, const char *to)
 
 SEEN int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags)
 {
-    if (must_fail(NB_FAULT_RENAME))
+    if (must_fail(NB_FAULT_RENAME, CALLER))
         return -1;
     REAL(renameat2);
     return real(from_folder, from, to_folder, to, flags);
@@ -348,7 +392,7 @@ SEEN int renameat2(int from_folder, const char *from, int to_folder, const char 
 
 SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
-    if (must_fail(NB_FAULT_THREAD))
+    if (must_fail(NB_FAULT_THREAD, CALLER))
         return errno;
     REAL_OR_INTERCEPTOR(pthread_create);
     return real(thread, attributes, start, argument);
@@ -358,6 +402,6 @@ SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, voi
 
 SEEN int clock_gettime(clockid_t clock, struct timespec *now)
 {
-    (void)must_fail(NB_FAULT_CLOCK);
+    (void)must_fail(NB_FAULT_CLOCK, CALLER);
     return (int)syscall(SYS_clock_gettime, clock, now);
 }

@@ -3,8 +3,8 @@
 //
 // Linked into every test program; nothing else is needed. faults.c defines malloc, open, mmap, ... itself and forwards
 // to the C library (or to the sanitizer's versions), so calls made inside libnibble.a and inside shared libraries such
-// as jansson are seen too. Calls the C library makes to itself (fopen's inner open) are not; malloc always is. All
-// threads of the program are counted together.
+// as jansson are seen too. Calls the C library makes to itself (fopen's inner open) are not; malloc always is. oneDNN's
+// own calls pass uncounted and never fail (faults.c says why). All threads of the program are counted together.
 //
 //     nb_faults_fail_at(NB_FAULT_READ, 2);  // the second read from now on fails, once, with EIO
 //     status = nb_file_read(...);
