@@ -20,13 +20,29 @@ for command in run tutor score tokenize info bench doctor pull models rm; do
     check "$command: nibble.1 names it" grep -q "nibble-$command 1" docs/man/nibble.1
 done
 
-for command in quantize sft qfit qat grad eval entropy; do
-    page=docs/man/nibble-qat-${command/qat/sft}.1 # sft and qat share one
-    documented=$(grep -oE 'Fl -[a-z][a-z0-9-]+' "$page" | sed 's/Fl -//' | sort -u)
-    options=$("$nibble-qat" $command --help | grep -oE '^ +(-[a-z], )? *--[a-z0-9-]+' | grep -oE '[a-z][a-z0-9-]+$' | sort -u)
-    missing=$(comm -23 <(echo "$options") <(echo "$documented"))
+options_of_qat() # COMMAND: the long options of --help
+{
+    "$nibble-qat" "$1" --help | grep -oE '^ +(-[a-z], )? *--[a-z0-9-]+' | grep -oE '[a-z][a-z0-9-]*$' | sort -u
+}
+
+commands=$("$nibble-qat" --help | sed -nE 's/^  ([a-z]+) .*/\1/p')
+check 'nibble-qat --help names its commands' test "$(wc -w <<<"$commands")" -ge 10
+for command in $commands; do
+    page=docs/man/nibble-qat-$command.1
+    check "nibble-qat $command has a page" test -f "$page"
+    shared=$(sed -n 's/^\.so man1\///p' "$page") # sft and qat share one
+    page=docs/man/${shared:-nibble-qat-$command.1}
+    check "nibble-qat $command: its page names it" grep -qE "^\.Nm nibble-qat-$command\b" "$page"
+    documented=$(grep -oE 'Fl -[a-z][a-z0-9-]*' "$page" | sed 's/Fl -//' | sort -u)
+    missing=$(comm -23 <(options_of_qat "$command") <(echo "$documented"))
     check "nibble-qat $command: every option is in its page${missing:+ (missing: $missing)}" test -z "$missing"
-    check "nibble-qat $command: nibble-qat.1 names it" grep -q "nibble-qat-${command/qat/sft} 1" docs/man/nibble-qat.1
+    known=$(for named in $(sed -nE 's/^\.Nm nibble-qat-([a-z]+).*/\1/p' "$page"); do options_of_qat "$named"; done | sort -u)
+    stale=$(grep -oE '^\.It Fl ([a-z] , Fl )?-[a-z][a-z0-9-]*' "$page" | grep -oE '[a-z][a-z0-9-]*$' | sort -u | comm -23 - <(echo "$known"))
+    check "nibble-qat $command: its page lists no other option${stale:+ (stale: $stale)}" test -z "$stale"
+    check "nibble-qat $command: nibble-qat.1 names its page" grep -q "^\.Xr nibble-qat-$command 1" docs/man/nibble-qat.1
+done
+for named in $(grep -hoE '^\.Xr nibble-qat[a-z-]* 1' docs/man/*.1 | awk '{ print $2 }' | sort -u); do
+    check "$named, which a page names, is a page" test -f "docs/man/$named.1"
 done
 
 check 'the completion loads' bash -c '. docs/completion/nibble && complete -p nibble nibble-qat'
