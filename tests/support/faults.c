@@ -101,9 +101,9 @@ RAW static uint64_t whole_pages(size_t bytes)
 
 // ---- whose call ---------------------------------------------------------------------------------------------------
 
-// oneDNN does not check what mmap and malloc give it (of the code that it makes at run time, of its buffers), so a call
-// refused there is a crash that no program can prevent. Its calls, and those made for it by the run time libraries of
-// C++ and OpenMP, which nothing else here uses, pass uncounted: what happens when they fail is not tested.
+// oneDNN crashes when a mapping for the code that it makes at run time is refused, which no program can prevent. So its
+// calls, and those made for it by the run time libraries of C++ and OpenMP, which nothing else here uses, pass
+// uncounted: what happens when they fail is not tested.
 static const char *const exempt_names[] = {"/libdnnl.", "/libstdc++.", "/libgomp."};
 static struct {
     uintptr_t begin, end;
