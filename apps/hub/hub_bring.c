@@ -92,7 +92,6 @@ static bool ask(nb_hub_bringer *w, nb_hub_failure *failure)
     if (is_whole && w->part.at_bytes < w->blob->file->bytes) {
         nb_hub_failure_set(failure, NB_HUB_CUT, "%llu of %llu bytes", (unsigned long long)w->part.at_bytes,
                            (unsigned long long)w->blob->file->bytes);
-        strcpy(failure->host, head->host);
         is_whole = false;
     }
     w->ignores_range = failure->problem == NB_HUB_RANGE;

@@ -142,6 +142,7 @@ static bool set_up(nb_http *http)
     CURL *easy = http->easy;
     bool is_good = curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); // no waiting for a resolver that still asks when all is given up
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
     // Asked for as it is; what is encoded all the same is decoded.
@@ -240,7 +241,6 @@ static bool drive(nb_http *http, CURLcode *code)
         if (n_running == 0)
             break;
         if (is_stopped(http)) {
-            curl_easy_setopt(http->easy, CURLOPT_QUICK_EXIT, 1L); // no waiting for a resolver that still asks
             http->failure->problem = NB_HUB_STOPPED;
             return false;
         }
@@ -282,7 +282,6 @@ static bool exchange(nb_http *http, const char *url)
     curl_slist_free_all(headers);
     if (is_run && code != CURLE_OK && http->failure->problem == NB_HUB_FINE)
         nb_http_fail_transfer(http, code, proxy);
-    nb_hub_origin_text(&http->origin, http->head->host, sizeof http->head->host);
     if (http->failure->problem != NB_HUB_FINE && http->failure->host[0] == 0)
         nb_hub_origin_text(&http->origin, http->failure->host, sizeof http->failure->host);
     return is_run && code == CURLE_OK;

@@ -18,7 +18,6 @@ enum { NB_HTTP_URL_BYTES = 8192 };
 // What the headers of the last answer said; commit and etag as the endpoint itself gave them, whoever answered last.
 typedef struct nb_http_head {
     int status;
-    char host[128]; // who answered, as messages say it
     char location[NB_HTTP_URL_BYTES];
     char link_next[NB_HTTP_URL_BYTES];
     char commit[65];     // X-Repo-Commit

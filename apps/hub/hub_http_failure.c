@@ -49,8 +49,12 @@ void nb_http_fail_transfer(nb_http *http, CURLcode code, const char *proxy)
         nb_hub_failure_set(failure, NB_HUB_PROXY, "%s", words);
         break;
     case CURLE_COULDNT_CONNECT:
-    case CURLE_OPERATION_TIMEDOUT:
-        nb_hub_failure_set(failure, proxy ? NB_HUB_PROXY : NB_HUB_CONNECT, "%s", words);
+    case CURLE_OPERATION_TIMEDOUT: // of the connection, or of looking up the name
+        nb_hub_failure_set(failure,
+                           proxy                                 ? NB_HUB_PROXY
+                           : strncmp(words, "Resolving", 9) == 0 ? NB_HUB_DNS
+                                                                 : NB_HUB_CONNECT,
+                           "%s", words);
         break;
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
