@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apps/common/cli.h"
@@ -69,6 +70,9 @@ static bool on_bytes(void *user, const void *data, size_t bytes, nb_hub_failure 
     atomic_fetch_add_explicit(&w->fetch->fetched_bytes, bytes, memory_order_relaxed);
     bool is_written = nb_hub_part_append(&w->part, data, bytes, failure);
     show(w->blob, w->part.at_bytes);
+    nb_hub_failure other = {0};
+    if (failure->problem == NB_HUB_LENGTH && !nb_hub_part_restart(&w->part, &other)) // of a longer file, all of it
+        *failure = other;
     return is_written;
 }
 
@@ -105,12 +109,10 @@ static bool ask(nb_hub_bringer *w, nb_hub_failure *failure)
 // Bytes of which the hash is wrong are worth nothing.
 static bool throw_away(nb_hub_bringer *w, nb_hub_failure *failure)
 {
-    nb_hub_failure ignored = {0};
-    if (failure->problem != NB_HUB_HASH && failure->problem != NB_HUB_LENGTH)
+    nb_hub_failure other = {0};
+    if (failure->problem != NB_HUB_HASH || nb_hub_part_restart(&w->part, &other))
         return true;
-    if (nb_hub_part_restart(&w->part, &ignored))
-        return true;
-    *failure = ignored;
+    *failure = other;
     return false;
 }
 
@@ -166,52 +168,66 @@ static void close_part(nb_hub_bringer *w, const nb_hub_failure *failure)
         unlink(w->part.path);
 }
 
-// --to: from the cache into the part. False without a failure when the cache's copy is not good.
-static bool copy_cached(nb_hub_bringer *w, nb_hub_failure *failure)
+// Appends the whole of an open file.
+static bool append_all(nb_hub_bringer *w, int fd, nb_hub_failure *failure)
 {
     enum { COPY_BYTES = 256 << 10 };
-    char path[PATH_MAX];
-    int fd = nb_hub_cached_path(path, w->fetch->plan->place, w->blob->file->etag)
-                 ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-                 : -1;
-    if (fd < 0 || !nb_hub_part_restart(&w->part, failure))
-        return false;
     char *buffer = nb_alloc(COPY_BYTES);
-    ssize_t n = 1;
-    bool is_good = true;
-    while (is_good && n > 0 && w->part.at_bytes < w->blob->file->bytes) {
-        n = read(fd, buffer, COPY_BYTES);
-        is_good = n < 0 ? errno == EINTR : nb_hub_part_append(&w->part, buffer, (size_t)n, failure);
-        n = n < 0 ? 1 : n;
-        if (is_good && !tell_hashed(w, w->part.at_bytes)) {
+    bool goes_on = true;
+    while (goes_on) {
+        ssize_t n = read(fd, buffer, COPY_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        goes_on = n > 0 && nb_hub_part_append(&w->part, buffer, (size_t)n, failure);
+        if (goes_on && !tell_hashed(w, w->part.at_bytes)) {
             failure->problem = NB_HUB_STOPPED;
-            is_good = false;
+            goes_on = false;
         }
     }
     free(buffer);
+    return failure->problem == NB_HUB_FINE;
+}
+
+// --to: from the cache into the part. False without a failure, and the part as it was or empty, when the cache has no
+// good copy.
+static bool copy_cached(nb_hub_bringer *w, nb_hub_failure *failure)
+{
+    const nb_hub_plan *plan = w->fetch->plan;
+    char path[PATH_MAX];
+    struct stat info;
+    if (!plan->place->is_directory || !nb_hub_cached_path(path, plan->place, w->blob->file->etag))
+        return false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return false;
+    bool is_copied = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (uint64_t)info.st_size == w->blob->file->bytes &&
+                     nb_hub_part_restart(&w->part, failure) && append_all(w, fd, failure);
     close(fd);
-    return is_good && nb_hub_part_is_true(&w->part);
+    if (!is_copied || nb_hub_part_is_true(&w->part))
+        return is_copied;
+    nb_hub_part_restart(&w->part, failure);
+    return false;
 }
 
 static bool bring(nb_hub_bringer *w, nb_hub_failure *failure)
 {
     nb_hub_fetch *fetch = w->fetch;
-    nb_hub_blob *blob = w->blob;
-    if (!nb_hub_part_open(&w->part, fetch->plan->place, blob->file, w->digest, tell_hashed, w, failure)) {
+    w->ignores_range = false;
+    if (!nb_hub_part_open(&w->part, fetch->plan->place, w->blob->file, w->digest, tell_hashed, w, failure)) {
         nb_hub_part_close(&w->part);
         return false;
     }
     const char *how = w->part.at_bytes > 0 ? "resumed" : "fetched";
-    bool is_copied = blob->state == NB_HUB_CACHED && copy_cached(w, failure), is_there = is_copied;
-    if (is_copied)
+    bool is_there = copy_cached(w, failure);
+    if (is_there)
         how = "copied";
     else if (failure->problem == NB_HUB_FINE && fetch->http)
-        is_there = (blob->state != NB_HUB_CACHED || nb_hub_part_restart(&w->part, failure)) && complete(w, failure);
+        is_there = complete(w, failure);
     else if (failure->problem == NB_HUB_FINE)
         nb_hub_failure_set(failure, NB_HUB_DAMAGED, "another hash");
     is_there = is_there && nb_hub_part_place(&w->part, fetch->plan, fetch->commit, failure);
     if (is_there)
-        nb_hub_progress_file(fetch->progress, blob, how);
+        nb_hub_progress_file(fetch->progress, w->blob, how);
     close_part(w, failure);
     return is_there;
 }
