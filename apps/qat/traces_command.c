@@ -9,7 +9,7 @@
 #include "platform/file.h"
 
 typedef struct traces_options {
-    uint64_t n, seed, level;
+    uint64_t n, seed, level, made_up;
     int split;
     const char *kinds, *out;
 } traces_options;
@@ -48,6 +48,12 @@ static const nb_option traces_table[] = {
      .help = "1 (small numbers) to 5 (default: all)",
      .whole_min = NB_LEVEL_MIN,
      .whole_max = NB_LEVEL_MAX},
+    {.name = "made-up",
+     .kind = NB_OPTION_WHOLE,
+     .offset = AT(made_up),
+     .value = "PERCENT",
+     .help = "of the names and things, those that are no words: what is learnt from them holds for any (default 0)",
+     .whole_max = 100},
     {.name = "out",
      .letter = 'o',
      .kind = NB_OPTION_TEXT,
@@ -129,7 +135,8 @@ int nb_command_traces(int argc, char **argv)
         return exit_code;
     nb_problems problems = {.seed = options.seed,
                             .split = options.split ? NB_SPLIT_EVAL : NB_SPLIT_TRAIN,
-                            .level = (unsigned)options.level};
+                            .level = (unsigned)options.level,
+                            .made_up_percent = (unsigned)options.made_up};
     const char *bad;
     size_t bad_bytes;
     if (options.kinds && !nb_kinds_parse(options.kinds, &problems.kinds, &bad, &bad_bytes))

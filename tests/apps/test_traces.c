@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cmocka.h>
 
@@ -102,7 +103,7 @@ static void every_telling_can_be_told(void **state)
                 unsigned level = t % NB_LEVEL_MAX + 1, tries = 0;
                 if (level < story->level_min || level > story->level_max)
                     continue;
-                while (!nb_problem_make(&problem, k, s, t / NB_LEVEL_MAX, level, NB_SPLIT_ALL, &chance))
+                while (!nb_problem_make(&problem, k, s, t / NB_LEVEL_MAX, level, NB_SPLIT_ALL, 0, &chance))
                     if (++tries == 5000)
                         fail_msg("%s, story %u, line %u, level %u", nb_kinds[k].name, s, t / NB_LEVEL_MAX, level);
                 check_steps(&problem);
@@ -151,6 +152,36 @@ static void words_are_held_out(void **state)
     }
     nb_word word;
     assert_false(nb_word_pick("nothing", 7, NB_SPLIT_ALL, &chance, &word));
+}
+
+static void words_can_be_made_up(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    nb_chance chance = {11}, again = {11};
+    for (int i = 0; i < N; i++) {
+        nb_word word = {.one = "apple", .many = "apples"}, name = {.one = "Mia", .many = "Mias"}, same = word;
+        nb_word_make_up(&word, &chance);
+        nb_word_make_up(&same, &again);
+        assert_string_equal(word.one, same.one);
+        assert_true(strcmp(word.one, "apple") != 0 && strcmp(word.one, word.many) != 0);
+        assert_int_equal(strspn(word.one, "abcdefghijklmnopqrstuvwxyz "), strlen(word.one));
+        assert_in_range(strlen(word.many), 3, NB_WORD_BYTES - 1);
+        nb_word_make_up(&name, &chance);
+        nb_word_make_up(&name, &again);
+        assert_in_range(name.one[0], 'A', 'Z');
+        for (const char *at = strtok(word.one, " "); at; at = strtok(NULL, " "))
+            if (strcasecmp(at, "kite") == 0 || strcasecmp(at, "drum") == 0 || strcasecmp(at, "ship") == 0)
+                fail_msg("%s is listed", at);
+    }
+    // Every kind of problem can be told with them, and the numbers stay as right as they were.
+    nb_problems problems = {.seed = 6, .split = NB_SPLIT_TRAIN, .made_up_percent = 100};
+    static nb_problem problem;
+    for (int i = 0; i < N; i++) {
+        assert_true(nb_problems_next(&problems, &problem));
+        check_steps(&problem);
+        check_question(problem.question);
+    }
 }
 
 // A word listed twice in a class, or in two classes, would be on both sides.
@@ -342,6 +373,7 @@ int main(void)
         cmocka_unit_test(every_step_is_right),
         cmocka_unit_test(spelling_does_not_change_the_side),
         cmocka_unit_test(words_are_held_out),
+        cmocka_unit_test(words_can_be_made_up),
         cmocka_unit_test(no_thing_is_listed_twice),
         cmocka_unit_test(the_same_seed_gives_the_same_problems),
         cmocka_unit_test(the_numbers_are_those_of_every_machine),

@@ -66,6 +66,7 @@ typedef struct nb_teller {
     nb_chance *chance;
     const nb_ratio *variables; // [26]
     nb_split split;
+    unsigned made_up_percent; // of the names and things, those that are made up
     bool has_extras;
     char text[NB_QUESTION_BYTES];
     size_t bytes;

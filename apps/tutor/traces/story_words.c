@@ -105,6 +105,15 @@ static bool is_taken(const nb_teller *teller, const char *one)
     return false;
 }
 
+static bool pick_word(nb_teller *teller, const char *class, unsigned bytes, nb_word *word)
+{
+    if (!nb_word_pick(class, bytes, teller->split, teller->chance, word))
+        return false;
+    if (teller->made_up_percent && word->is_open && nb_chance_percent(teller->chance, teller->made_up_percent))
+        nb_word_make_up(word, teller->chance);
+    return true;
+}
+
 // Mostly a first name; sometimes "Mr. Kim" or "the baker".
 static bool pick_person(nb_teller *teller, bool is_female, nb_word *word)
 {
@@ -112,15 +121,15 @@ static bool pick_person(nb_teller *teller, bool is_female, nb_word *word)
     nb_word picked;
     if (style >= 10) {
         const char *class = is_female ? "girl" : "boy";
-        return nb_word_pick(class, (unsigned)strlen(class), teller->split, teller->chance, word);
+        return pick_word(teller, class, (unsigned)strlen(class), word);
     }
     if (style >= 4) {
-        bool is_found = nb_word_pick("surname", 7, teller->split, teller->chance, &picked);
+        bool is_found = pick_word(teller, "surname", 7, &picked);
         const char *title = !is_female ? "Mr." : style >= 7 ? "Mrs." : "Ms.";
         snprintf(word->one, sizeof word->one, "%s %.32s", title, picked.one);
         return is_found;
     }
-    bool is_found = nb_word_pick("worker", 6, teller->split, teller->chance, &picked);
+    bool is_found = pick_word(teller, "worker", 6, &picked);
     snprintf(word->one, sizeof word->one, "the %.32s", picked.one);
     return is_found;
 }
@@ -138,9 +147,8 @@ static bool bind_word(nb_teller *teller, char letter, const char *class, unsigne
     bound->is_female = nb_chance_percent(teller->chance, 50);
     bound->is_plural = letter >= 'X';
     for (int tries = 0; tries < 100; tries++) {
-        bool is_found = bound->is_person
-                            ? pick_person(teller, bound->is_female, &bound->word)
-                            : nb_word_pick(class, class_bytes, teller->split, teller->chance, &bound->word);
+        bool is_found = bound->is_person ? pick_person(teller, bound->is_female, &bound->word)
+                                         : pick_word(teller, class, class_bytes, &bound->word);
         if (!is_found)
             return false;
         if (!is_taken(teller, bound->word.one)) {

@@ -46,14 +46,18 @@ static bool solve(nb_formula *formula, const nb_story *story, nb_problem *proble
 }
 
 bool nb_problem_make(nb_problem *problem, unsigned kind, unsigned story_index, unsigned line, unsigned level,
-                     nb_split split, nb_chance *chance)
+                     nb_split split, unsigned made_up_percent, nb_chance *chance)
 {
     const nb_story *story = &nb_kinds[kind].list->stories[story_index];
     nb_formula formula = {.chance = chance, .level = level};
     if (!nb_formula_define(&formula, story->definitions) || !solve(&formula, story, problem))
         return false;
     bool has_extras = nb_kinds[kind].is_story && level > 1 && nb_chance_percent(chance, 10);
-    nb_teller teller = {.chance = chance, .variables = formula.variables, .split = split, .has_extras = has_extras};
+    nb_teller teller = {.chance = chance,
+                        .variables = formula.variables,
+                        .split = split,
+                        .made_up_percent = made_up_percent,
+                        .has_extras = has_extras};
     nb_story_tell(&teller, story->tellings, line);
     if (teller.is_bad)
         return false;
@@ -116,7 +120,7 @@ bool nb_problems_next(nb_problems *problems, nb_problem *problem)
             return false;
         // Several draws of the numbers before another story is taken: none is to be rare because its numbers are.
         for (int draws = 0; draws < 40; draws++)
-            if (nb_problem_make(problem, kind, story, line, level, problems->split, &chance))
+            if (nb_problem_make(problem, kind, story, line, level, problems->split, problems->made_up_percent, &chance))
                 return true;
     }
     return false;

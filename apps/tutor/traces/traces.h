@@ -20,9 +20,10 @@ typedef struct nb_problem {
 
 typedef struct nb_problems {
     uint64_t seed;
-    nb_split split; // NB_SPLIT_ALL for a learner
-    unsigned level; // 0: any
-    uint64_t kinds; // bit i: nb_kinds[i]; 0: all, by their weights
+    nb_split split;           // NB_SPLIT_ALL for a learner
+    unsigned level;           // 0: any
+    unsigned made_up_percent; // of the names and things, those that are made up
+    uint64_t kinds;           // bit i: nb_kinds[i]; 0: all, by their weights
     uint64_t n_done;
 } nb_problems;
 
@@ -31,7 +32,7 @@ bool nb_problems_next(nb_problems *problems, nb_problem *problem);
 
 // One problem of a line of a story, as nb_problems_next makes it; for tests. False when it did not come out.
 bool nb_problem_make(nb_problem *problem, unsigned kind, unsigned story, unsigned line, unsigned level, nb_split split,
-                     nb_chance *chance);
+                     unsigned made_up_percent, nb_chance *chance);
 
 // "joining,taking" -> bits. False, with *bad at the word that is no kind.
 bool nb_kinds_parse(const char *list, uint64_t *kinds, const char **bad, size_t *bad_bytes);

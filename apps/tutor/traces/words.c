@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_named(const char *name, const char *wanted, unsigned bytes)
 {
@@ -65,7 +66,79 @@ static void pick_from(const nb_word_class *class, nb_split split, nb_chance *cha
         index = (unsigned)nb_chance_below(chance, n);
     while (class->is_split && split != NB_SPLIT_ALL && is_held_out(index) != (split == NB_SPLIT_EVAL));
     take_word(nth_word(class->words, index), word);
+    word->is_open = class->is_split;
 }
+
+// ---- words that are none -------------------------------------------------------------------------------------------
+
+static const char onsets[] =
+    "b bl br c ch cl cr d dr f fl fr g gl gr h j k l m n p pl pr qu r s sc sh sk sl sm sn sp st "
+    "str sw t th tr tw v w y z";
+static const char vowels[] = "a a a e e e i i i o o o u u ai ay ea ee oa oi oo ou";
+static const char codas[] = "b ck d g l l ll m m n n n nd ng nk nt p r r r rd rk rn rt s ss st t t tch x z ft lt mp";
+
+static void add_part(char text[NB_WORD_BYTES], const char *parts, nb_chance *chance)
+{
+    const char *part = nth_word(parts, (unsigned)nb_chance_below(chance, count_words(parts)));
+    size_t bytes = strlen(text);
+    snprintf(text + bytes, NB_WORD_BYTES - bytes, "%.*s", (int)strcspn(part, " "), part);
+}
+
+static bool is_listed_in(const nb_word_class *classes, unsigned n, const char *text)
+{
+    size_t bytes = strlen(text);
+    for (unsigned i = 0; i < n; i++)
+        for (const char *at = classes[i].words; at; at = strchr(at, ' '), at += at != NULL)
+            if (strcspn(at, " /") == bytes && strncasecmp(at, text, bytes) == 0)
+                return true;
+    return false;
+}
+
+// One to three syllables, at most 20 bytes; never a word of the lists, which may be held out.
+static void make_up(char text[NB_WORD_BYTES], nb_chance *chance)
+{
+    do {
+        text[0] = '\0';
+        for (unsigned n = 1 + (unsigned)nb_chance_below(chance, 3); n > 0; n--) {
+            add_part(text, onsets, chance);
+            add_part(text, vowels, chance);
+            if (nb_chance_percent(chance, n == 1 ? 75 : 30))
+                add_part(text, codas, chance);
+        }
+    } while (is_listed_in(nb_word_names, nb_n_word_names, text) ||
+             is_listed_in(nb_word_things, nb_n_word_things, text) ||
+             is_listed_in(nb_word_others, nb_n_word_others, text));
+}
+
+void nb_word_make_up(nb_word *word, nb_chance *chance)
+{
+    bool is_name = word->one[0] >= 'A' && word->one[0] <= 'Z';
+    char whole[NB_WORD_BYTES], listed[NB_WORD_BYTES];
+    memcpy(listed, word->one, sizeof listed);
+    make_up(word->one, chance);
+    make_plural(word->one, word->many);
+    if (is_name) {
+        word->one[0] = (char)(word->one[0] - 'a' + 'A');
+        return;
+    }
+    make_up(whole, chance);
+    unsigned form = (unsigned)nb_chance_below(chance, 100);
+    if (form < 15) { // "dorvel of plints"
+        nb_word part;
+        make_plural(whole, part.many);
+        snprintf(listed, sizeof listed, "%.20s of %.22s", word->many, part.many);
+        snprintf(whole, sizeof whole, "%.20s of %.22s", word->one, part.many);
+        memcpy(word->one, whole, sizeof whole);
+        memcpy(word->many, listed, sizeof listed);
+    } else if (form < 30 && strlen(listed) <= 20) { // "plint apple"
+        nb_word part;
+        make_plural(listed, part.many);
+        snprintf(word->one, sizeof word->one, "%.20s %.20s", whole, listed);
+        snprintf(word->many, sizeof word->many, "%.20s %.22s", whole, part.many);
+    }
+}
+
+// ---- by name -------------------------------------------------------------------------------------------------------
 
 static const nb_word_class *find_in(const nb_word_class *classes, unsigned n, const char *name, unsigned bytes)
 {

@@ -30,10 +30,14 @@ enum { NB_WORD_BYTES = 48, NB_WORD_HELD_OUT_EVERY = 7 };
 
 typedef struct nb_word {
     char one[NB_WORD_BYTES], many[NB_WORD_BYTES];
+    bool is_open; // of a class whose words are held out: any other would do in its place
 } nb_word;
 
 // A random word of the class (or class union) `name`, `bytes` long. False when there is no such class.
 bool nb_word_pick(const char *name, unsigned bytes, nb_split split, nb_chance *chance, nb_word *word);
+
+// A word that is none, of the same kind: "dorvel/dorvels", "box of plint/boxes of plint", "Kessa".
+void nb_word_make_up(nb_word *word, nb_chance *chance);
 
 // Words of all classes, and of the classes that are split.
 unsigned nb_words_count(bool split_only);

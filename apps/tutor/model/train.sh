@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes the bundled model anew, with nothing but this project's own programs: traces -> tokenizer -> sft -> qfit -> qat ->
+# quantize. Some two hours on two cores; stop it and start it again as you like.
+#
+#   train.sh [PROGRAMS [WORK]]     the folders of the programs (build) and of the work in progress (build-model)
+#
+# The result is WORK/model, and WORK/sft is its full-precision twin.
+set -eu
+cd "$(dirname "$0")/../../.."
+programs=$(realpath "${1:-build}")
+mkdir -p "${2:-build-model}"
+cd "${2:-build-model}"
+qat=$programs/nibble-qat
+everyday=joining,taking,unknown,comparison,groups,sharing,measures,money
+
+# Runs a command unless its result is there; what it leaves half-done is not its result.
+make_once() { # RESULT COMMAND...
+    local result=$1
+    shift
+    [ -e "$result" ] || "$@"
+}
+
+# A hundred thousand of the traces are enough to learn the vocabulary from.
+some_words() {
+    shuf -n 100000 --random-source=<(yes) train.jsonl >words.part
+    mv words.part words.jsonl
+}
+
+make_once all.jsonl "$qat" traces --split train --seed 71 -n 280000 -o all.jsonl
+make_once everyday.jsonl "$qat" traces --split train --seed 72 -n 90000 --level 3 --kind "$everyday" -o everyday.jsonl
+make_once train.jsonl sh -c 'cat all.jsonl everyday.jsonl >train.part && mv train.part train.jsonl'
+make_once words.jsonl some_words
+make_once tokenizer "$qat" tokenizer --traces words.jsonl --size 1024 --out tokenizer
+make_once init "$qat" init --tokenizer tokenizer --out init --hidden 192 --ffn 576 --layers 6 --heads 6 --kv-heads 3 --dtype f32
+make_once sft "$qat" sft --model init --traces train.jsonl --out sft --steps 5780 --batch 64 --rows 4096 --lr 2e-3 \
+    --beta2 0.99 --warmup 0.02 --seed 1 --calib-out ids.txt --log sft.log --resume
+make_once fit "$qat" qfit sft fit --calib-ids ids.txt --dtype f32
+make_once qat "$qat" qat --model fit --traces train.jsonl --out qat --steps 800 --batch 64 --rows 4096 --lr 5e-4 \
+    --beta2 0.99 --seed 2 --loss sem --log qat.log --resume
+make_once model "$qat" quantize qat model --calib ids.txt
+"$qat" traces --split eval --seed 5 -n 2000 -o eval.jsonl
+for one in sft model; do
+    "$qat" eval "$one" --task eval.jsonl
+done
