@@ -150,6 +150,9 @@ static int show_plan(pull *p)
     if (!p->args->is_json)
         printf("commit %s, %zu files, %s, of which %s to fetch\n", p->commit, plan->n_files,
                nb_bytes_text(text, (double)plan->total_bytes), nb_bytes_text(left, (double)plan->disk_bytes));
+    nb_hub_failure failure = {0};
+    if (!nb_hub_plan_fits(plan, &failure))
+        nb_note("%s", failure.detail);
     return code == NB_EXIT_OK ? nb_out_flush() : code;
 }
 
