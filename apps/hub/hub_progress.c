@@ -22,6 +22,7 @@ typedef struct rate_mark {
 struct nb_hub_progress {
     pthread_mutex_t lock;
     bool is_terminal, is_json;
+    int out_code; // of standard output, where that has the events
     const nb_hub_plan *plan;
     double shown_s;
     int n_lines; // on the screen, below what stays
@@ -77,8 +78,12 @@ static double take_rate(nb_hub_progress *progress, double now, uint64_t bytes)
 
 static void emit(nb_hub_progress *progress, json_t *object)
 {
-    if (progress->is_json) {
-        nb_out_json(object);
+    if (progress->is_json && progress->out_code == NB_EXIT_OK) {
+        progress->out_code = nb_out_json(object);
+        return;
+    }
+    if (progress->is_json) { // told once; the model comes all the same
+        json_decref(object);
         return;
     }
     char *line = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12)) : NULL;
@@ -302,6 +307,15 @@ void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...)
         emit(progress, json_pack("{s:s, s:s}", "event", "note", "text", text));
     }
     pthread_mutex_unlock(&progress->lock);
+}
+
+int nb_hub_progress_done(nb_hub_progress *progress, json_t *event)
+{
+    pthread_mutex_lock(&progress->lock);
+    emit(progress, event);
+    int code = progress->out_code;
+    pthread_mutex_unlock(&progress->lock);
+    return code;
 }
 
 void nb_hub_progress_end(nb_hub_progress *progress)
