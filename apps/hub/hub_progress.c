@@ -309,7 +309,7 @@ void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...)
     pthread_mutex_unlock(&progress->lock);
 }
 
-int nb_hub_progress_done(nb_hub_progress *progress, json_t *event)
+int nb_hub_progress_event(nb_hub_progress *progress, json_t *event)
 {
     pthread_mutex_lock(&progress->lock);
     emit(progress, event);

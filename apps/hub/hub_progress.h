@@ -22,8 +22,8 @@ void nb_hub_progress_tick(nb_hub_progress *progress); // several times a second
 void nb_hub_progress_file(nb_hub_progress *progress, const nb_hub_blob *blob, const char *how);
 void nb_hub_progress_retry(nb_hub_progress *progress, const char *path, const nb_hub_failure *failure, double wait_s);
 void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
-// With --json: the last event. Returns an exit code: 1 when standard output failed, now or before.
-int nb_hub_progress_done(nb_hub_progress *progress, json_t *event);
+// Any other event, where events are shown. Returns an exit code: 1 when standard output failed, now or before.
+int nb_hub_progress_event(nb_hub_progress *progress, json_t *event);
 void nb_hub_progress_end(nb_hub_progress *progress); // the lines are cleared; nothing is shown afterwards
 
 #endif

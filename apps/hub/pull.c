@@ -142,8 +142,9 @@ static int show_plan(pull *p)
     for (size_t i = 0; i < plan->n_files && code == NB_EXIT_OK; i++) {
         const nb_hub_file *file = plan->files[i];
         if (p->args->is_json)
-            code = nb_out_json(json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", "file", "path", file->path, "bytes",
-                                         (json_int_t)file->bytes, "etag", file->etag, "how", action_of(plan, file)));
+            code = nb_hub_progress_event(p->progress, json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", "file", "path",
+                                                                file->path, "bytes", (json_int_t)file->bytes, "etag",
+                                                                file->etag, "how", action_of(plan, file)));
         else
             printf("%-8s %9s  %s\n", action_of(plan, file), nb_bytes_text(text, (double)file->bytes), file->path);
     }
@@ -158,18 +159,19 @@ static int show_plan(pull *p)
 
 // ---- the lock ------------------------------------------------------------------------------------------------------
 
+// The lock's path, with its folder made. False with errno.
 static bool lock_path(char path[PATH_MAX], const pull *p)
 {
     char name[PATH_MAX], folder[PATH_MAX];
     if (p->place.is_directory)
         return nb_path_make(path, "%s/.cache/huggingface/nibble.lock", p->place.root);
     return nb_hub_folder_name(name, p->args->name.repository) && nb_path_make(folder, "%s/.locks/%s", p->cache, name) &&
-           nb_folder_make(folder) && nb_path_make(path, "%s/nibble.lock", folder);
+           nb_path_make(path, "%s/nibble.lock", folder) && nb_folder_make(folder);
 }
 
 static int take_lock(pull *p)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX] = "";
     nb_hub_owner owner = {0};
     nb_hub_lock_state state = NB_HUB_LOCK_FAILED;
     bool is_told = false;
@@ -185,7 +187,7 @@ static int take_lock(pull *p)
         state = nb_hub_lock_try(&p->lock, path, &owner);
     }
     if (state == NB_HUB_LOCK_FAILED)
-        return nb_fail(NB_EXIT_FAILED, "cannot lock %s: %s", path, strerror(errno));
+        return nb_fail(errno == ENOSPC ? NB_EXIT_FIT : NB_EXIT_FAILED, "cannot lock %.300s: %s", path, strerror(errno));
     if (owner.process != 0 && !is_told)
         nb_hub_progress_note(p->progress, "process %llu did not finish its pull of %s; going on with what it left",
                              (unsigned long long)owner.process, p->args->name.repository);
@@ -251,11 +253,11 @@ static int tell_done(pull *p)
     else
         nb_hub_snapshot_path(path, p->place.root, p->commit);
     if (p->args->is_json)
-        return nb_hub_progress_done(p->progress,
-                                    json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "event", "done", "path", path,
-                                              "repository", p->args->name.repository, "commit", p->commit, "files",
-                                              (json_int_t)p->plan.n_files, "bytes", (json_int_t)p->plan.total_bytes,
-                                              "fetched_bytes", (json_int_t)p->fetched_bytes));
+        return nb_hub_progress_event(p->progress,
+                                     json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "event", "done", "path", path,
+                                               "repository", p->args->name.repository, "commit", p->commit, "files",
+                                               (json_int_t)p->plan.n_files, "bytes", (json_int_t)p->plan.total_bytes,
+                                               "fetched_bytes", (json_int_t)p->fetched_bytes));
     puts(path);
     return nb_out_flush();
 }
