@@ -183,6 +183,9 @@ bench: all ## the speed table of docs/PERFORMANCE.md; some minutes; WRITE=1 puts
 bench-train: all ## the speed table of docs/TRAINING.md, against PyTorch in a throw-away environment
 	@tests/bench/train.sh $(BUILD)/nibble-qat
 
+hub-interplay: all $(HUB_PROGRAM) ## nibble pull and Python's huggingface_hub with one cache, which comes from PyPI into a throw-away environment
+	@BUILD=$(BUILD) tests/hub/interplay.sh || [ $$? -eq 77 ]
+
 experiment: all ## the experiment of docs/REQAT.md, some hours; goes on where it was stopped; results into docs/reqat
 	apps/qat/experiment/experiment.sh $(BUILD)
 
@@ -267,7 +270,7 @@ help: ## this list
 	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS SOAK_TOKENS Q"
 
 FORCE:
-.PHONY: all deps run bench bench-train experiment test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
+.PHONY: all deps run bench bench-train hub-interplay experiment test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
         format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:
