@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "apps/common/cli.h"
 #include "apps/common/small_file.h"
@@ -100,6 +101,22 @@ static bool is_cached(const nb_hub_place *place, const nb_hub_file *file)
 {
     char path[PATH_MAX];
     return nb_hub_cached_path(path, place, file->etag) && is_file_of(path, file->bytes);
+}
+
+size_t nb_hub_plan_leftovers(const nb_hub_plan *plan, bool does_remove)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < plan->n_blobs; i++) {
+        char path[PATH_MAX];
+        const nb_hub_file *file = plan->blobs[i].file;
+        if (!nb_hub_part_path(path, plan->place, file->etag) || access(path, F_OK) != 0 ||
+            !is_cached(plan->place, file))
+            continue;
+        n++;
+        if (does_remove)
+            unlink(path);
+    }
+    return n;
 }
 
 // With --to: every file of this content is there, and its record says so.

@@ -53,6 +53,8 @@ void nb_hub_plan_make(nb_hub_plan *plan, const nb_hub_place *place, const nb_hub
 // Looks at the disk.
 void nb_hub_plan_look(nb_hub_plan *plan);
 void nb_hub_plan_release(nb_hub_plan *plan);
+// Parts of blobs that are in the cache whole, because another client brought them meanwhile: how many.
+size_t nb_hub_plan_leftovers(const nb_hub_plan *plan, bool does_remove);
 
 // Room for what is to be written, with a little left over. False with `failure` set.
 bool nb_hub_plan_fits(const nb_hub_plan *plan, nb_hub_failure *failure);

@@ -19,7 +19,7 @@ static bool fail(nb_hub_failure *failure, const char *what, const char *path)
 
 bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_hub_failure *failure)
 {
-    static const char *const folders[] = {"blobs", "refs", "snapshots"};
+    static const char *const folders[] = {"blobs", "snapshots"};
     char path[PATH_MAX];
     if (!nb_hub_cache_make(cache))
         return fail(failure, "make the cache", cache);

@@ -199,13 +199,14 @@ static int take_lock(pull *p)
 static int prepare(pull *p)
 {
     nb_hub_failure failure = {0};
-    if (!p->place.is_directory && !nb_hub_repository_prepare(&p->place, p->cache, &failure))
-        return fail(p, &failure, NULL);
     if (p->place.is_directory && !nb_hub_record_prepare(&p->place)) {
         nb_hub_failure_errno(&failure, "write to", p->place.root);
         return fail(p, &failure, NULL);
     }
-    return take_lock(p);
+    int code = take_lock(p); // whose earlier owner may have removed the repository's folder
+    if (code == NB_EXIT_OK && !p->place.is_directory && !nb_hub_repository_prepare(&p->place, p->cache, &failure))
+        code = fail(p, &failure, NULL);
+    return code;
 }
 
 static int fetch(pull *p)
@@ -237,6 +238,8 @@ static int publish(pull *p)
     nb_hub_failure failure = {0};
     if (!p->place.is_directory && !nb_hub_snapshot_publish(&p->plan, &p->args->name, p->commit, &failure))
         return fail(p, &failure, NULL);
+    if (!p->place.is_directory)
+        nb_hub_plan_leftovers(&p->plan, true);
     if (p->place.is_directory && !nb_hub_mark_write(&p->plan, &p->args->name, p->commit)) {
         nb_hub_failure_errno(&failure, "write to", p->place.root);
         return fail(p, &failure, NULL);
@@ -268,7 +271,8 @@ static bool is_done_already(pull *p)
     if (p->place.is_directory || p->args->does_verify)
         return false;
     nb_hub_plan_look(&p->plan);
-    return p->plan.disk_bytes == 0 && nb_hub_snapshot_is_published(&p->plan, &p->args->name, p->commit);
+    return p->plan.disk_bytes == 0 && nb_hub_plan_leftovers(&p->plan, false) == 0 &&
+           nb_hub_snapshot_is_published(&p->plan, &p->args->name, p->commit);
 }
 
 static int run(pull *p)
