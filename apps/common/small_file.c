@@ -35,6 +35,7 @@ bool nb_is_directory(const char *path)
 bool nb_folder_make(const char *path)
 {
     char folder[PATH_MAX];
+    int reason = ENOTDIR; // the first that says why one could not be made
     if (!nb_path_make(folder, "%s", path))
         return false;
     size_t bytes = strlen(folder);
@@ -42,13 +43,13 @@ bool nb_folder_make(const char *path)
         if (folder[i] != '/' && folder[i] != 0)
             continue;
         folder[i] = 0;
-        bool is_made = mkdir(folder, 0777) == 0 || errno == EEXIST;
-        if (!is_made && i == bytes) // those above may belong to others; the last one tells
-            return false;
+        if (mkdir(folder, 0777) != 0 && errno != EEXIST && reason == ENOTDIR)
+            reason = errno;
         folder[i] = i < bytes ? '/' : 0;
     }
-    errno = ENOTDIR;
-    return nb_is_directory(folder);
+    bool is_there = nb_is_directory(folder);
+    errno = reason;
+    return is_there;
 }
 
 bool nb_folder_sync(const char *path)
