@@ -94,7 +94,8 @@ static enum MHD_Result send_copy(mock_entry *entry, struct MHD_Connection *conne
                                  const char *headers, const char *text, size_t bytes)
 {
     char *copy = mock_memory(bytes + 1);
-    memcpy(copy, text, bytes);
+    if (bytes)
+        memcpy(copy, text, bytes);
     return mock_send(entry, connection, status, headers, (mock_body){(uint8_t *)copy, bytes, true});
 }
 

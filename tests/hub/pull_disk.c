@@ -46,7 +46,8 @@ char *pull_listing(const char *folder)
     n_found = 0;
     prefix_bytes = strlen(folder);
     nftw(folder, note, 16, FTW_PHYS);
-    qsort(found, n_found, sizeof *found, by_text);
+    if (n_found)
+        qsort(found, n_found, sizeof *found, by_text);
     size_t bytes = 1;
     for (size_t i = 0; i < n_found; i++)
         bytes += strlen(found[i]) + 1;

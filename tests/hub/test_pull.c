@@ -325,6 +325,40 @@ static void over_ipv6(void **state)
     pull_expect_tree(c);
 }
 
+// Lines of JSON alone; what is done never falls, and is all there is in the end.
+static void progress_for_a_program(void **state)
+{
+    pull_case *c = *state;
+    json_int_t done = 0, total = 0;
+    size_t n_files = 0;
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_CUT, .match = "GET cdn *", .at = 700000, .times = 1});
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_FLIP, .match = "GET cdn *", .at = 1000000, .times = 1});
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_PACE, .match = "GET cdn *", .at = 3 << 20});
+    pull_run(c, "acme/tiny --json");
+    pull_expect_success(c);
+    pull_expect_tree(c);
+    json_t *lines = pull_json(c), *line;
+    size_t i;
+    json_array_foreach(lines, i, line)
+    {
+        const char *event = json_string_value(json_object_get(line, "event"));
+        assert_non_null(event);
+        if (strcmp(event, "plan") == 0)
+            total = json_integer_value(json_object_get(line, "bytes"));
+        n_files += strcmp(event, "file") == 0;
+        const json_t *now = json_object_get(line, "done_bytes");
+        if (strcmp(event, "progress") == 0) {
+            assert_true(json_is_integer(now) && json_integer_value(now) >= done);
+            done = json_integer_value(now);
+        }
+        assert_true(strcmp(event, "done") != 0 || i + 1 == json_array_size(lines));
+    }
+    assert_int_equal(total, PULL_MODEL_BYTES + 70000 + 24 + 25);
+    assert_true(done <= total);
+    assert_int_equal(n_files, pull_n_taken);
+    json_decref(lines);
+}
+
 // The bundled model through a Hub, then by its name.
 static void a_model_by_its_name(void **state)
 {
@@ -358,6 +392,7 @@ int main(void)
         CASE(offline_opens_no_socket),
         CASE(places_of_the_cache),
         CASE(over_ipv6),
+        CASE(progress_for_a_program),
         CASE(a_model_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

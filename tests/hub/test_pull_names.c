@@ -36,8 +36,19 @@ static void try_name(pull_case *c, const char *name, size_t n)
     mock_repo_put_raw(c->repo, name, n, "evil", 4, MOCK_GIT);
     pull_run(c, "acme/tiny --include *");
     expect_refused(c, name);
-    pull_run(c, "acme/tiny --include * --to %s/out", c->folder);
-    expect_refused(c, name);
+}
+
+// With --to the names are those of the disk itself.
+static void hostile_names_for_a_directory(void **state)
+{
+    static const char *const names[] = {"../evil", "/evil", "a/../../evil", ".cache/huggingface/evil"};
+    pull_case *c = *state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        pull_restart(c, NULL);
+        mock_repo_put(c->repo, names[i], "evil", 4, MOCK_GIT);
+        pull_run(c, "acme/tiny --include * --to %s/out", c->folder);
+        expect_refused(c, names[i]);
+    }
 }
 
 static void hostile_names(void **state)
@@ -143,8 +154,8 @@ static void more_than_the_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(hostile_names),         CASE(long_names),         CASE(reserved_names),
-        CASE(entries_that_are_none), CASE(more_than_the_disk),
+        CASE(hostile_names),  CASE(hostile_names_for_a_directory), CASE(long_names),
+        CASE(reserved_names), CASE(entries_that_are_none),         CASE(more_than_the_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
