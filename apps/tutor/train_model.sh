@@ -3,11 +3,11 @@
 # Makes the bundled model anew, with nothing but this project's own programs: traces -> tokenizer -> sft -> qfit -> qat ->
 # quantize. Some two hours on two cores; stop it and start it again as you like.
 #
-#   train.sh [PROGRAMS [WORK]]     the folders of the programs (build) and of the work in progress (build-model)
+#   train_model.sh [PROGRAMS [WORK]]     the folders of the programs (build) and of the work in progress (build-model)
 #
 # The result is WORK/model, and WORK/sft is its full-precision twin.
 set -eu
-cd "$(dirname "$0")/../../.."
+cd "$(dirname "$0")/../.."
 programs=$(realpath "${1:-build}")
 mkdir -p "${2:-build-model}"
 cd "${2:-build-model}"
