@@ -153,7 +153,7 @@ bool nb_hub_folder_name(char name[PATH_MAX], const char *repository)
 bool nb_hub_folder_repository(char repository[NB_MODEL_REPOSITORY_BYTES], const char *folder_name)
 {
     static const char prefix[] = "models--";
-    if (strncmp(folder_name, prefix, sizeof prefix - 1) != 0)
+    if (strncmp(folder_name, prefix, sizeof prefix - 1) != 0 || strchr(folder_name, '/'))
         return false;
     const char *rest = folder_name + sizeof prefix - 1, *split = strstr(rest, "--");
     int n = split ? snprintf(repository, NB_MODEL_REPOSITORY_BYTES, "%.*s/%s", (int)(split - rest), rest, split + 2)

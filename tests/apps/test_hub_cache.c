@@ -101,6 +101,7 @@ static void folders_that_are_no_models(void **state)
                                       "models--a\xff",
                                       "models--a b",
                                       "models--a--..",
+                                      "models--a/b",
                                       "xmodels--a"};
     char repository[NB_MODEL_REPOSITORY_BYTES];
     for (size_t i = 0; i < NB_COUNT_OF(bad); i++)

@@ -3,7 +3,13 @@
 # nibble models, models add and rm on stores and caches made here: sound ones, damaged ones, hostile ones.
 . tests/support/app_checks.sh
 
-bundled=$PWD/apps/tutor/model
+# Seven files that nibble reads, whatever else lies beside the bundled model.
+bundled=$work/bundled
+mkdir "$bundled"
+for file in README.md config.json generation_config.json hf_quant_config.json model.safetensors tokenizer.json \
+    tokenizer_config.json; do
+    cp "apps/tutor/model/$file" "$bundled"
+done
 a=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 c=cccccccccccccccccccccccccccccccccccccccc
 hub=$HF_HUB_CACHE
@@ -67,7 +73,7 @@ mkdir -p "$work/text" && echo hello >"$work/text/hello.txt"
 snapshot acme/text $a "$work/text" main
 mkdir -p "$hub/datasets--acme--data/snapshots/$a" "$hub/.locks/models--acme--tiny" "$hub/models--" "$hub/models----x"
 ends 0 'a table' "$nibble" models
-row 'the revisions of a snapshot' acme/tiny "NVFP4 +0\.9 M +618 kB +aaaaaaaa +- +Hub cache \(main v1\)$"
+row 'the revisions of a snapshot' acme/tiny "NVFP4 +[0-9.]+ M +[0-9]+ kB +aaaaaaaa +- +Hub cache \(main v1\)$"
 row 'another snapshot' acme/tiny "bbbbbbbb +- +Hub cache \(refs/pr/1\)$"
 row 'a name without ORG' small 'Hub cache \(main\)$'
 row 'the store' own/model 'NVFP4 .* store$'
@@ -78,7 +84,7 @@ row 'no model: says why' acme/text 'not a model nibble runs: cannot read config.
 check 'datasets and other folders are none' sh -c "! grep -q -e data -e '^ *x ' '$work/out'"
 ends 0 'as JSON' "$nibble" models --json
 check 'a line a model, each with all keys' test "$(grep -c '"name":.*"commit":.*"revisions":.*"format":.*"family":.*"parameters":.*"bytes":.*"bytes_whole":.*"last_use":.*"where":.*"complete":.*"runs":.*"why":.*"directory":' "$work/out")" -eq 7
-check 'JSON: a snapshot' grep -q "\"name\":\"acme/tiny\",\"commit\":\"$a\",\"revisions\":\[\"main\",\"v1\"\],\"format\":\"NVFP4\",\"family\":\"qwen2\",\"parameters\":854144," "$work/out"
+check 'JSON: a snapshot' grep -q "\"name\":\"acme/tiny\",\"commit\":\"$a\",\"revisions\":\[\"main\",\"v1\"\],\"format\":\"NVFP4\",\"family\":\"qwen2\",\"parameters\":[0-9]*," "$work/out"
 check 'JSON: incomplete' grep -q '"name":"acme/half","commit":null,.*"bytes_whole":null,.*"complete":false,"runs":false' "$work/out"
 whole=$(du -bc $(find "$hub" "$store" -type f) | tail -n 1 | cut -f1)
 "$nibble" models >/dev/null 2>"$work/err"
@@ -149,7 +155,7 @@ says 'says nibble pull' 'nibble pull acme/nothing'
 
 rm -rf "$store/alone" "$store/acme"
 ends 0 'add' "$nibble" models add "$bundled" --name acme/copied
-says 'says so' 'acme/copied: 618 kB in the store'
+check 'says so' grep -qE '^acme/copied: [0-9]+ kB in the store$' "$work/out"
 check 'the same bytes' sh -c "cd '$bundled' && for f in *; do cmp \"\$f\" '$store/acme/copied/'\"\$f\" || exit 1; done"
 ends 0 'runs by its name' "$nibble" run acme/copied -p "$question" -n 1
 refuses 3 'a name that is taken' "$nibble" models add "$bundled" --name acme/copied
@@ -391,13 +397,13 @@ mkdir -p "$hub/blobs/ab" && cp "$bundled/model.safetensors" "$hub/blobs/ab/abcd"
 rm "$evil/snapshots/$a/model.safetensors" && ln -sf ../../blobs/ab/abcd "$evil/blobs/shared" &&
     ln -s ../../blobs/shared "$evil/snapshots/$a/model.safetensors"
 try "$nibble" models
-row 'a blob in the shared store is a blob' acme/evil 'NVFP4 .* 618 kB'
+row 'a blob in the shared store is a blob' acme/evil 'NVFP4 .* [0-9]+ kB'
 ends 0 'rm' "$nibble" rm -y acme/evil
 check 'leaves the shared store to its owner' test -e "$hub/blobs/ab/abcd"
 fresh_hub
 rm "$evil/snapshots/$a/"* && cp "$bundled"/* "$evil/snapshots/$a"
 try "$nibble" models
-row 'a cache without links' acme/evil 'NVFP4 .* 618 kB'
+row 'a cache without links' acme/evil 'NVFP4 .* [0-9]+ kB'
 ends 0 'rm' "$nibble" rm -y acme/evil
 says 'frees its files' 'came free'
 
