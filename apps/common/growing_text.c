@@ -50,3 +50,12 @@ bool nb_growing_read(nb_growing *growing, FILE *file, size_t max_bytes)
     }
     return !ferror(file);
 }
+
+bool nb_room_short(nb_room *room, nb_error *error)
+{
+    if (room->size && (room->status != NB_ERR_FIT || room->n <= room->size))
+        return false;
+    room->size = room->n + (room->n == 0);
+    *error = (nb_error){0};
+    return true;
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/common/growing_text.h"
 #include "apps/common/terminal.h"
 #include "apps/qat/eval_decode.h"
 #include "apps/qat/eval_score.h"
@@ -133,13 +134,13 @@ static nb_status encode_once(const eval_run *run, const char *question, int32_t 
 
 static nb_status encode(const eval_run *run, const char *question, nb_prompt *prompt, nb_error *error)
 {
-    size_t room = strlen(question) + 256;
-    nb_status status;
-    do {
-        *error = (nb_error){0};
-        prompt->ids = nb_resize(prompt->ids, room * sizeof *prompt->ids);
-        status = encode_once(run, question, prompt->ids, room, &prompt->n_ids, error);
-    } while (status == NB_ERR_FIT && prompt->n_ids > room && (room = prompt->n_ids));
+    nb_room room = {.n = strlen(question) + 256};
+    while (nb_room_short(&room, error)) {
+        prompt->ids = nb_resize(prompt->ids, room.size * sizeof *prompt->ids);
+        room.status = encode_once(run, question, prompt->ids, room.size, &room.n, error);
+    }
+    nb_status status = room.status;
+    prompt->n_ids = room.n;
     if (status == NB_OK && prompt->n_ids == 0)
         return nb_error_set(error, NB_ERR_INPUT, "the question is no token");
     if (status == NB_OK && prompt->n_ids >= run->info.max_positions)

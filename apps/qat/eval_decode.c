@@ -53,21 +53,23 @@ static int report(decoder *d, slot *s, bool is_truncated)
 {
     const nb_text *text = d->info.text;
     nb_error error = {0};
-    size_t bytes = 0;
-    nb_status status = nb_text_decode(text, s->ids, s->n_ids, 0, NULL, 0, &bytes, &error);
-    char *string = nb_alloc(bytes + 1);
-    if (status == NB_ERR_FIT || status == NB_OK)
-        status = nb_text_decode(text, s->ids, s->n_ids, 0, string, bytes, &bytes, &error);
+    nb_room room = {.n = 16 * s->n_ids};
+    char *string = NULL;
+    while (nb_room_short(&room, &error)) {
+        string = nb_resize(string, room.size + 1);
+        room.status = nb_text_decode(text, s->ids, s->n_ids, 0, string, room.size, &room.n, &error);
+    }
     s->is_busy = false;
-    if (status == NB_OK)
+    string[room.status == NB_OK ? room.n : 0] = 0;
+    if (room.status == NB_OK)
         d->request->on_response(d->request->user, &(nb_response){.prompt = s->prompt,
                                                                  .sample = s->sample,
                                                                  .text = string,
-                                                                 .bytes = bytes,
+                                                                 .bytes = room.n,
                                                                  .n_ids = s->n_ids,
                                                                  .is_truncated = is_truncated});
     free(string);
-    return nb_fail_error(status, &error);
+    return nb_fail_error(room.status, &error);
 }
 
 static int start(decoder *d, slot *s)

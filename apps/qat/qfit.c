@@ -9,6 +9,7 @@
 #include "apps/common/option_table.h"
 #include "apps/common/stop.h"
 #include "apps/common/terminal.h"
+#include "apps/qat/json_file.h"
 #include "apps/qat/net.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/qat/qfit_fold.h"
@@ -278,18 +279,8 @@ static json_t *report_of(const qfit_job *job)
 static nb_status write_report(const qfit_job *job, nb_error *error)
 {
     json_t *report = report_of(job);
-    char *text = json_dumps(report, JSON_INDENT(1));
+    nb_status status = nb_json_file_write(job->options.report, report, error);
     json_decref(report);
-    nb_writer file;
-    nb_status status =
-        text ? nb_writer_open(&file, job->options.report, error) : nb_error_set(error, NB_ERR_FIT, "out of memory");
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, strlen(text), error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, "\n", 1, error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
-    free(text);
     return status;
 }
 

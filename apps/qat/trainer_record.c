@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/common/cli.h"
+#include "apps/qat/json_file.h"
 #include "platform/file.h"
 #include "platform/path.h"
 #include "runtime/json.h"
@@ -75,20 +76,8 @@ void nb_training_add(json_t *record, json_t *stage)
 nb_status nb_training_write(const json_t *record, const char *directory, nb_error *error)
 {
     char path[PATH_MAX];
-    nb_writer file;
     NB_TRY(name_file(path, directory, error));
-    char *text = nb_json_text(record, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
-    if (!text)
-        return nb_error_set(error, NB_ERR_SYSTEM, "out of memory for %s", file_name);
-    nb_status status = nb_writer_open(&file, path, error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, strlen(text), error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, "\n", 1, error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
-    free(text);
-    return status;
+    return nb_json_file_write(path, record, error);
 }
 
 static nb_status differ(const char *key, const json_t *kept, const json_t *asked, nb_error *error)

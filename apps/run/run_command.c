@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "apps/common/commands.h"
+#include "apps/common/growing_text.h"
 #include "apps/common/interrupt.h"
 #include "apps/run/run_args.h"
 
@@ -169,19 +170,18 @@ int nb_run_encode_chat(const nb_run *run, const nb_message *messages, size_t n_m
 {
     nb_chat_options chat = nb_run_chat_options(run->args);
     nb_error error = {0};
+    nb_room room = {.n = 1024};
     *ids = NULL;
-    nb_status status =
-        nb_chat_encode(run->info.text, messages, n_messages, &chat, NULL, 0, n_ids, opens_reasoning, &error);
-    if (status == NB_OK || status == NB_ERR_FIT) {
-        error = (nb_error){0};
-        *ids = nb_alloc((*n_ids + 1) * sizeof **ids);
-        status = nb_chat_encode(run->info.text, messages, n_messages, &chat, *ids, *n_ids + 1, n_ids, opens_reasoning,
-                                &error);
+    while (nb_room_short(&room, &error)) {
+        *ids = nb_resize(*ids, room.size * sizeof **ids);
+        room.status = nb_chat_encode(run->info.text, messages, n_messages, &chat, *ids, room.size, &room.n,
+                                     opens_reasoning, &error);
     }
-    if (status == NB_OK && *n_ids == 0)
+    *n_ids = room.n;
+    if (room.status == NB_OK && room.n == 0)
         return nb_fail(NB_EXIT_INPUT,
                        "the chat template makes no tokens of this prompt; expected at least one; try --raw");
-    return nb_fail_error(status, &error);
+    return nb_fail_error(room.status, &error);
 }
 
 static int encode_raw(const nb_run *run, int32_t **ids, size_t *n_ids)
@@ -189,16 +189,16 @@ static int encode_raw(const nb_run *run, int32_t **ids, size_t *n_ids)
     const nb_run_args *args = run->args;
     unsigned flags = NB_TEXT_SPECIAL | NB_TEXT_ADD;
     nb_error error = {0};
-    nb_status status = nb_text_encode(run->info.text, args->prompt, args->prompt_bytes, flags, NULL, 0, n_ids, &error);
-    if (status == NB_OK || status == NB_ERR_FIT) {
-        error = (nb_error){0};
-        *ids = nb_alloc((*n_ids + 1) * sizeof **ids);
-        status =
-            nb_text_encode(run->info.text, args->prompt, args->prompt_bytes, flags, *ids, *n_ids + 1, n_ids, &error);
+    nb_room room = {.n = args->prompt_bytes + 16};
+    while (nb_room_short(&room, &error)) {
+        *ids = nb_resize(*ids, room.size * sizeof **ids);
+        room.status =
+            nb_text_encode(run->info.text, args->prompt, args->prompt_bytes, flags, *ids, room.size, &room.n, &error);
     }
-    if (status == NB_OK && *n_ids == 0)
+    *n_ids = room.n;
+    if (room.status == NB_OK && room.n == 0)
         return nb_fail(NB_EXIT_INPUT, "the prompt is empty; expected some text, found none; try -p TEXT");
-    return nb_fail_error(status, &error);
+    return nb_fail_error(room.status, &error);
 }
 
 static int encode_prompt(const nb_run *run, int32_t **ids, size_t *n_ids, bool *opens_reasoning)

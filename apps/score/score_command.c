@@ -144,18 +144,17 @@ static int encode_lines(nb_ids_file *file, const nb_text *text, const char *path
     file->starts = nb_alloc(sizeof *file->starts);
     while (line < end) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((stop ? stop : end) - line), n_ids = 0, room = n + 16;
-        nb_error error = {0};
-        nb_status status;
-        do { // room for a token a byte nearly always suffices
-            error = (nb_error){0};
-            file->ids = nb_resize(file->ids, (file->n_ids + room) * sizeof *file->ids);
-            status = nb_text_encode(text, line, n, NB_TEXT_SPECIAL | NB_TEXT_ADD, file->ids + file->n_ids, room, &n_ids,
-                                    &error);
-        } while (status == NB_ERR_FIT && n_ids > room && (room = n_ids));
-        if (status != NB_OK)
-            return nb_fail_error(status, &error);
-        file->n_ids += n_ids;
+        size_t n = (size_t)((stop ? stop : end) - line);
+        nb_room room = {.n = n + 16}; // a token a byte nearly always suffices
+        nb_error error;
+        while (nb_room_short(&room, &error)) {
+            file->ids = nb_resize(file->ids, (file->n_ids + room.size) * sizeof *file->ids);
+            room.status = nb_text_encode(text, line, n, NB_TEXT_SPECIAL | NB_TEXT_ADD, file->ids + file->n_ids,
+                                         room.size, &room.n, &error);
+        }
+        if (room.status != NB_OK)
+            return nb_fail_error(room.status, &error);
+        file->n_ids += room.n;
         file->starts = nb_resize(file->starts, (file->n_sequences + 2) * sizeof *file->starts);
         file->starts[++file->n_sequences] = file->n_ids;
         line += n + 1;

@@ -68,9 +68,7 @@ typedef struct work {
     const nb_text *text;
     size_t line; // from 1
     int32_t *ids;
-    size_t ids_capacity;
     char *string;
-    size_t string_capacity;
 } work;
 
 static int fail_line(const work *w, const char *expected, const char *found)
@@ -108,48 +106,28 @@ static int print_ids(const work *w, size_t n_ids)
     return ferror(stdout) ? nb_out_flush() : NB_EXIT_OK;
 }
 
-static void reserve_ids(work *w, size_t n)
-{
-    if (n <= w->ids_capacity)
-        return;
-    w->ids_capacity = n + n / 2 + 64;
-    w->ids = nb_resize(w->ids, w->ids_capacity * sizeof *w->ids);
-}
-
-static void reserve_string(work *w, size_t bytes)
-{
-    if (bytes <= w->string_capacity)
-        return;
-    w->string_capacity = bytes + bytes / 2 + 64;
-    w->string = nb_resize(w->string, w->string_capacity);
-}
-
 static int encode(work *w, const char *string, size_t bytes)
 {
     unsigned flags = (w->args->no_special ? 0 : NB_TEXT_SPECIAL) | (w->args->add_special ? NB_TEXT_ADD : 0);
-    size_t n_ids = bytes + 16; // what nearly always suffices
+    nb_room room = {.n = bytes + 16}; // nearly always suffices
     nb_error error;
-    nb_status status;
-    do {
-        reserve_ids(w, n_ids);
-        error = (nb_error){0};
-        status = nb_text_encode(w->text, string, bytes, flags, w->ids, w->ids_capacity, &n_ids, &error);
-    } while (status == NB_ERR_FIT && n_ids > w->ids_capacity);
-    return status == NB_OK ? print_ids(w, n_ids) : fail_status(w, status, &error);
+    while (nb_room_short(&room, &error)) {
+        w->ids = nb_resize(w->ids, room.size * sizeof *w->ids);
+        room.status = nb_text_encode(w->text, string, bytes, flags, w->ids, room.size, &room.n, &error);
+    }
+    return room.status == NB_OK ? print_ids(w, room.n) : fail_status(w, room.status, &error);
 }
 
 static int decode(work *w, const int32_t *ids, size_t n_ids)
 {
-    size_t bytes = 16 * (n_ids + 1);
+    nb_room room = {.n = 16 * (n_ids + 1)};
     nb_error error;
-    nb_status status;
-    do {
-        reserve_string(w, bytes);
-        error = (nb_error){0};
-        status = nb_text_decode(w->text, ids, n_ids, w->args->skip_special ? NB_TEXT_SKIP : 0, w->string,
-                                w->string_capacity, &bytes, &error);
-    } while (status == NB_ERR_FIT && bytes > w->string_capacity);
-    return status == NB_OK ? print_string(w, w->string, bytes) : fail_status(w, status, &error);
+    while (nb_room_short(&room, &error)) {
+        w->string = nb_resize(w->string, room.size);
+        room.status = nb_text_decode(w->text, ids, n_ids, w->args->skip_special ? NB_TEXT_SKIP : 0, w->string,
+                                     room.size, &room.n, &error);
+    }
+    return room.status == NB_OK ? print_string(w, w->string, room.n) : fail_status(w, room.status, &error);
 }
 
 static int render(work *w, const char *json, size_t json_bytes)
@@ -158,15 +136,13 @@ static int render(work *w, const char *json, size_t json_bytes)
     chat.add_generation_prompt = !w->args->no_generation_prompt;
     if (w->args->thinking)
         chat.enable_thinking = w->args->thinking == 1;
-    size_t bytes = json_bytes + 1024;
+    nb_room room = {.n = json_bytes + 1024};
     nb_error error;
-    nb_status status;
-    do {
-        reserve_string(w, bytes);
-        error = (nb_error){0};
-        status = nb_chat_render(w->text, json, json_bytes, &chat, w->string, w->string_capacity, &bytes, &error);
-    } while (status == NB_ERR_FIT && bytes > w->string_capacity);
-    return status == NB_OK ? print_string(w, w->string, bytes) : fail_status(w, status, &error);
+    while (nb_room_short(&room, &error)) {
+        w->string = nb_resize(w->string, room.size);
+        room.status = nb_chat_render(w->text, json, json_bytes, &chat, w->string, room.size, &room.n, &error);
+    }
+    return room.status == NB_OK ? print_string(w, w->string, room.n) : fail_status(w, room.status, &error);
 }
 
 static json_t *parse(const work *w, const char *line, size_t bytes, int *code)
@@ -195,7 +171,7 @@ static int decode_json(work *w, const char *line, size_t bytes)
     int code = NB_EXIT_OK;
     json_t *value = parse(w, line, bytes, &code);
     size_t n = json_array_size(value);
-    reserve_ids(w, n);
+    w->ids = nb_resize(w->ids, n * sizeof *w->ids);
     for (size_t i = 0; i < n && code == NB_EXIT_OK; i++) {
         const json_t *item = json_array_get(value, i);
         json_int_t id = json_integer_value(item);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/common/growing_text.h"
 #include "apps/common/interrupt.h"
 
 // ---- where the bundled model is ------------------------------------------------------------------------------------
@@ -166,18 +167,17 @@ static int encode(nb_tutor_model *model, const char *question, bool *opens_reaso
 {
     nb_message message = {"user", question};
     nb_chat_options chat = nb_chat_defaults();
-    nb_error error = {0};
-    nb_status status =
-        nb_chat_encode(model->info.text, &message, 1, &chat, NULL, 0, &model->n_prompt, opens_reasoning, &error);
-    if (status == NB_ERR_FIT) {
-        error = (nb_error){0};
-        model->prompt = nb_resize(model->prompt, model->n_prompt * sizeof *model->prompt);
-        status = nb_chat_encode(model->info.text, &message, 1, &chat, model->prompt, model->n_prompt, &model->n_prompt,
-                                opens_reasoning, &error);
+    nb_room room = {.n = strlen(question) + 256};
+    nb_error error;
+    while (nb_room_short(&room, &error)) {
+        model->prompt = nb_resize(model->prompt, room.size * sizeof *model->prompt);
+        room.status = nb_chat_encode(model->info.text, &message, 1, &chat, model->prompt, room.size, &room.n,
+                                     opens_reasoning, &error);
     }
-    if (status == NB_OK && model->n_prompt == 0)
+    model->n_prompt = room.n;
+    if (room.status == NB_OK && room.n == 0)
         return nb_fail(NB_EXIT_INPUT, "the chat template makes no tokens of this question; expected at least one");
-    return nb_fail_error(status, &error);
+    return nb_fail_error(room.status, &error);
 }
 
 static int check_room(const nb_tutor_model *model, size_t *n_room)
