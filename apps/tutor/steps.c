@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/tutor/steps.h"
 
-#include <gmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "apps/tutor/exact.h"
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -173,8 +174,7 @@ static bool set_value(mpq_t value, const number *from)
     return true;
 }
 
-// left = left op right. False: division by zero.
-static bool apply(mpq_t left, char op, mpq_t right)
+bool nb_numbers_apply(mpq_t left, char op, mpq_t right)
 {
     if (op == '+')
         mpq_add(left, left, right);
@@ -195,7 +195,7 @@ static nb_step_verdict check(const step *from)
     mpq_inits(left, right, result, NULL);
     nb_step_verdict verdict = NB_STEP_UNCHECKABLE;
     if (set_value(left, &from->left) && set_value(right, &from->right) && set_value(result, &from->result) &&
-        apply(left, from->op, right))
+        nb_numbers_apply(left, from->op, right))
         verdict = mpq_equal(left, result) ? NB_STEP_RIGHT : NB_STEP_WRONG;
     mpq_clears(left, right, result, NULL);
     return verdict;
@@ -220,6 +220,12 @@ static bool number_of(nb_span span, number *into)
         return false;
     skip_spaces(&in);
     return in.at == in.end;
+}
+
+bool nb_number_value(nb_span span, mpq_t value)
+{
+    number found;
+    return number_of(span, &found) && set_value(value, &found);
 }
 
 // Decimal places that write the value exactly, or -1.
@@ -261,7 +267,7 @@ bool nb_step_solve(const nb_step_parts *parts, char *text, size_t capacity)
         return false;
     mpq_t a, b;
     mpq_inits(a, b, NULL);
-    bool is_solved = set_value(a, &left) && set_value(b, &right) && apply(a, parts->op, b);
+    bool is_solved = set_value(a, &left) && set_value(b, &right) && nb_numbers_apply(a, parts->op, b);
     if (is_solved) {
         long places = places_of(a);
         if (places >= 0 && places <= 12)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apps/common/cli.h"
+#include "apps/tutor/equations.h"
 #include "apps/tutor/steps.h"
 
 void nb_lane_start(nb_lane *lane, const nb_lane_rules *rules)
@@ -59,11 +60,11 @@ static bool is_heading(const char *text, size_t bytes)
     return n > 0 && (size_t)n < sizeof step && nb_step_check(step, (size_t)n, NULL) != NB_STEP_NONE;
 }
 
-static nb_verdict judge_answer(const nb_lane *lane, const char *answer)
+static nb_verdict judge_answer(const nb_lane *lane, const char *answer, const char *last)
 {
     if (lane->rules.question && lane->question_bytes == 0) // steps from no number of the question show nothing
         return NB_VERDICT_UNCHECKED;
-    const char *const others[] = {lane->last, lane->rules.value ? lane->rules.value : ""};
+    const char *const others[] = {last, lane->rules.value ? lane->rules.value : ""};
     nb_verdict verdict = NB_VERDICT_UNCHECKED;
     for (size_t i = 0; i < NB_COUNT_OF(others); i++) {
         if (!others[i][0])
@@ -76,6 +77,40 @@ static nb_verdict judge_answer(const nb_lane *lane, const char *answer)
     return verdict;
 }
 
+static nb_checked_line judge_step(const nb_lane *lane, nb_checked_line line, nb_step_verdict verdict,
+                                  const nb_step_parts *parts)
+{
+    nb_span stranger = lane->rules.question ? nb_sources_missing(&lane->sources, parts) : (nb_span){NULL, 0};
+    line.is_step = true;
+    line.verdict = verdict_of(verdict);
+    if (stranger.text)
+        snprintf(line.stranger, sizeof line.stranger, "%.*s", (int)stranger.bytes, stranger.text);
+    return line;
+}
+
+// Equations among words, the answer, or both.
+static nb_checked_line judge_prose(const nb_lane *lane, nb_checked_line line, const char *text, size_t bytes,
+                                   char result[NB_VALUE_BYTES])
+{
+    nb_equations found;
+    nb_span answer;
+    nb_step_verdict verdict = nb_equations_check(text, bytes, &found);
+    line.is_step = found.n_right + found.n_wrong > 0;
+    if (line.is_step) {
+        line.verdict = verdict_of(verdict);
+        copy_span(result, found.result);
+    }
+    if (line.verdict != NB_VERDICT_WRONG && nb_answer_find(text, bytes, &answer)) {
+        char last[NB_VALUE_BYTES];
+        memcpy(last, line.is_step ? result : lane->last, sizeof last);
+        line.is_step = false;
+        line.has_answer = true;
+        copy_span(result, answer);
+        line.verdict = judge_answer(lane, result, last);
+    }
+    return line;
+}
+
 // Judges the first `bytes` of the running line. `result` gets a step's result or the answer, "": neither.
 static nb_checked_line judge(const nb_lane *lane, size_t bytes, char result[NB_VALUE_BYTES])
 {
@@ -83,23 +118,15 @@ static nb_checked_line judge(const nb_lane *lane, size_t bytes, char result[NB_V
     nb_checked_line line = {
         .verdict = NB_VERDICT_UNCHECKED, .n_redone = lane->n_tries, .is_reasoning = !lane->in_answer};
     nb_step_parts parts;
-    nb_span answer;
     result[0] = 0;
     nb_step_verdict step = nb_step_check(text, bytes, &parts);
     if (step != NB_STEP_NONE) {
-        line.is_step = true;
-        line.verdict = verdict_of(step);
         copy_span(result, parts.result);
-        nb_span stranger = lane->rules.question ? nb_sources_missing(&lane->sources, &parts) : (nb_span){NULL, 0};
-        if (stranger.text)
-            snprintf(line.stranger, sizeof line.stranger, "%.*s", (int)stranger.bytes, stranger.text);
-    } else if (is_heading(text, bytes)) {
-        line.verdict = NB_VERDICT_HEADING;
-    } else if (nb_answer_find(text, bytes, &answer)) {
-        line.has_answer = true;
-        copy_span(result, answer);
-        line.verdict = judge_answer(lane, result);
+        return judge_step(lane, line, step, &parts);
     }
+    if (!is_heading(text, bytes))
+        return judge_prose(lane, line, text, bytes, result);
+    line.verdict = NB_VERDICT_HEADING;
     return line;
 }
 

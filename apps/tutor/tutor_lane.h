@@ -11,7 +11,7 @@
 #include "runtime/nibble.h"
 
 typedef enum nb_verdict {
-    NB_VERDICT_RIGHT,     // a step whose arithmetic is exact; an answer that is the last step's result
+    NB_VERDICT_RIGHT, // a step whose arithmetic is exact, prose in which all of it is; an answer that is the last step's result
     NB_VERDICT_WRONG,     // still not so after all the tries
     NB_VERDICT_UNCHECKED, // nothing was found in it that can be checked
     NB_VERDICT_HEADING,   // "584 + 285:", what the steps below work out; it states nothing
@@ -21,7 +21,7 @@ typedef struct nb_checked_line {
     char *text; // one line, as the model wrote it
     nb_verdict verdict;
     unsigned n_redone; // times it was taken back before
-    bool is_step;      // "a op b = c", checked or uncheckable
+    bool is_step;      // "a op b = c", checked or uncheckable, or prose with equations that were checked
     bool is_reasoning; // stood inside <think>
     bool has_answer;   // names the answer
     char stranger[32]; // a step's number that comes from nowhere, "": none

@@ -7,7 +7,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/terminal.h"
-#include "apps/tutor/steps.h"
+#include "apps/tutor/equations.h"
 
 enum { MARK_COLUMN = 34 };
 
@@ -46,9 +46,12 @@ static void say_wrong_step(const nb_checked_line *line, char *words, size_t capa
 {
     char right[NB_VALUE_BYTES];
     nb_step_parts parts;
-    if (nb_step_check(line->text, strlen(line->text), &parts) != NB_STEP_NONE &&
-        nb_step_solve(&parts, right, sizeof right))
+    nb_equations found;
+    size_t bytes = strlen(line->text);
+    if (nb_step_check(line->text, bytes, &parts) != NB_STEP_NONE && nb_step_solve(&parts, right, sizeof right))
         snprintf(words, capacity, "wrong: it is %s", right);
+    else if (nb_equations_check(line->text, bytes, &found) == NB_STEP_WRONG)
+        snprintf(words, capacity, "wrong: %.*s", (int)found.wrong.bytes, found.wrong.text);
     else
         snprintf(words, capacity, "wrong");
 }
@@ -154,9 +157,21 @@ static nb_status show_restart(nb_tutor_show *show)
     return nb_out_flush() == NB_EXIT_OK ? NB_OK : NB_ERR_SYSTEM;
 }
 
-nb_status nb_tutor_show_line(nb_tutor_show *show, const nb_checked_line *line)
+static void keep_result(nb_tutor_show *show, const nb_checked_line *line)
 {
     nb_step_parts parts;
+    nb_equations found = {0};
+    size_t bytes = strlen(line->text);
+    if (nb_step_check(line->text, bytes, &parts) != NB_STEP_NONE)
+        found.result = parts.result;
+    else
+        (void)nb_equations_check(line->text, bytes, &found);
+    if (found.result.text)
+        snprintf(show->last, sizeof show->last, "%.*s", (int)found.result.bytes, found.result.text);
+}
+
+nb_status nb_tutor_show_line(nb_tutor_show *show, const nb_checked_line *line)
+{
     int code;
     if (!line)
         return show_restart(show);
@@ -168,8 +183,8 @@ nb_status nb_tutor_show_line(nb_tutor_show *show, const nb_checked_line *line)
         show->n_lines++;
         code = nb_out_flush();
     }
-    if (line->is_step && nb_step_check(line->text, strlen(line->text), &parts) != NB_STEP_NONE)
-        snprintf(show->last, sizeof show->last, "%.*s", (int)parts.result.bytes, parts.result.text);
+    if (line->is_step)
+        keep_result(show, line);
     return code == NB_EXIT_OK ? NB_OK : NB_ERR_SYSTEM;
 }
 

@@ -169,6 +169,24 @@ static void a_wrong_step_is_taken_back(void **state)
     }
 }
 
+static void prose_is_checked(void **state)
+{
+    (void)state;
+    run_one(SCRIPT("Let x = 2.\nSo 2 + 3 = 5 apples.\nThen 5 * 2 = 11 pears.\n",
+                   "Then 5 * 2 = 10 pears, as 10 - 5 = 5.\n|It is 10 + 1 = 11, so the answer is 11."),
+            (nb_lane_rules){.n_retries = 4});
+    assert_string_equal(shown, "Let x = 2.?0;So 2 + 3 = 5 apples.+0;Then 5 * 2 = 10 pears, as 10 - 5 = 5.+1;"
+                               "It is 10 + 1 = 11, so the answer is 11.+0;");
+    assert_int_equal(model.n_rewinds, 1);
+    assert_int_equal(nb_lane_count_steps(&reasoning.lanes[0], NB_VERDICT_RIGHT), 2);
+    nb_reasoning_release(&reasoning);
+    run_one(SCRIPT("So 2 + 3 = 6.\n", "So 2 + 3 = 7.\nAnd 1 m + 20 cm = 120 cm.\n|3 + 4 = 8, the answer is 8.",
+                   "3 + 4 = 7, the answer is 8."),
+            (nb_lane_rules){.n_retries = 1});
+    assert_string_equal(shown, "So 2 + 3 = 7.-1;And 1 m + 20 cm = 120 cm.?0;3 + 4 = 7, the answer is 8.-1;");
+    assert_false(nb_lane_is_checked(&reasoning.lanes[0]));
+}
+
 static void what_stays_wrong_is_marked(void **state)
 {
     (void)state;
@@ -284,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(right_steps_stay),
         TEST(a_wrong_step_is_taken_back),
+        TEST(prose_is_checked),
         TEST(what_stays_wrong_is_marked),
         TEST(a_dead_end_starts_over),
         TEST(numbers_need_a_source),
