@@ -16,8 +16,8 @@
 
 typedef struct nb_equations {
     size_t n_right, n_wrong, n_unchecked; // links
-    nb_span result; // the number behind the last link that is right or wrong; NULL text: there is none
-    nb_span wrong;  // the first link that is wrong
+    nb_span result;                       // the number behind the last one that is judged, NULL text: none
+    nb_span wrong;                        // the first one that is wrong; likewise
 } nb_equations;
 
 // Any bytes are safe. NB_STEP_NONE: there is no "=" in the line. Else NB_STEP_WRONG when one link is, NB_STEP_RIGHT when

@@ -11,7 +11,7 @@
 #include "runtime/nibble.h"
 
 typedef enum nb_verdict {
-    NB_VERDICT_RIGHT, // a step whose arithmetic is exact, prose in which all of it is; an answer that is the last step's result
+    NB_VERDICT_RIGHT,     // a step, or equations among words, all exact; an answer that is the last step's result
     NB_VERDICT_WRONG,     // still not so after all the tries
     NB_VERDICT_UNCHECKED, // nothing was found in it that can be checked
     NB_VERDICT_HEADING,   // "584 + 285:", what the steps below work out; it states nothing

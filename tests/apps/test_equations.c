@@ -147,6 +147,11 @@ static void what_is_not_judged(void **state)
         "3 + 4 = 7 + ",
     };
     EXPECT_ALL(lines, NB_STEP_UNCHECKABLE);
+}
+
+static void what_is_no_equation(void **state)
+{
+    (void)state;
     static const char *const silent[] = {"", " ", "3 + 4", "3 + 4 is 7", "2020-11-22, call 555-1234 at 12:30"};
     EXPECT_ALL(silent, NB_STEP_NONE);
 }
@@ -264,6 +269,7 @@ int main(void)
         cmocka_unit_test(right_prose),
         cmocka_unit_test(wrong_prose),
         cmocka_unit_test(what_is_not_judged),
+        cmocka_unit_test(what_is_no_equation),
         cmocka_unit_test(links_are_counted_and_named),
         cmocka_unit_test(long_lines_are_bounded),
         cmocka_unit_test(people_are_understood),
