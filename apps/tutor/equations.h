@@ -20,8 +20,8 @@ typedef struct nb_equations {
     nb_span wrong;                        // the first one that is wrong; likewise
 } nb_equations;
 
-// Any bytes are safe. NB_STEP_NONE: there is no "=" in the line. Else NB_STEP_WRONG when one link is, NB_STEP_RIGHT when
-// all are right, and NB_STEP_UNCHECKABLE.
+// Any bytes are safe. NB_STEP_NONE: there is no "=" in the line. Else NB_STEP_WRONG when one link is wrong,
+// NB_STEP_RIGHT when all are right, and NB_STEP_UNCHECKABLE.
 nb_step_verdict nb_equations_check(const char *line, size_t bytes, nb_equations *found);
 
 #endif
