@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # The bundled 4-bit model, with nothing else at hand: it answers what it can answer, and threads, kernels and the cutting of
-# the work change no bit of its logits. (How often it is right over all: tests/accuracy.sh.)
+# the work change no bit of its logits. (How often it is right over all: its README.md.)
 set -u
 
 nibble=${BUILD:-build}/nibble
@@ -25,9 +25,9 @@ done <<'END'
 632|What is 347 + 285?
 932|What is 905 + 27?
 54|432 cups are put into 8 equal bags. How many cups are in each bag?
-266|Rosa buys 9 cards at 26 dollars each and pays with 500 dollars. How many dollars does Rosa get back?
 14|Xena has 4 stamps and Quin has 38 stamps. They share all of them equally among 3 friends. How many does each friend get?
-127|Sam buys 7 bags of 26 stamps and gives 55 to Ben. How many stamps does Sam keep?
+30|A shirt costs 40 dollars. It is 25% off. What is the new price?
+5/6|What is 1/2 + 1/3?
 240|One pack holds 40 stickers. How many stickers are in 6 packs?
 END
 

@@ -74,7 +74,7 @@ E3
 check "Ctrl-C at the prompt drops the line, not the chat (found $code)" test "$code" -eq 0
 check 'and the next line is answered' has_lines 2 'The answer is'
 
-chat --ctx 100 <<'E4'
+chat --ctx 70 <<'E4'
 #1:What is 34 + 21?\r
 #2:What is 80 - 9?\r
 #3:What is 12 + 30?\r

@@ -11,7 +11,7 @@ greedy='--temperature 0'
 {
 ends 0 'a question' "$nibble" run "$model" -p "$question" $greedy
 says 'its answer' 'The answer is 55.'
-check 'its reasoning before that' sh -c "head -n 1 '$work/out' | grep -q ' = '"
+check 'its reasoning before that' sh -c "head -n 2 '$work/out' | grep -q ' = '"
 check 'without tags or escapes' sh -c "! grep -qE 'think>|im_end|$(printf '\033')' '$work/out'"
 check 'nothing on stderr' test ! -s "$work/err"
 cp "$work/out" "$work/answer"
@@ -61,7 +61,7 @@ refuses 3 'an ids file that is not there' "$nibble" run "$model" --prompt-ids "$
 printf '1 2 x\n' >"$work/bad"
 refuses 3 'an ids file with a letter' "$nibble" run "$model" --prompt-ids "$work/bad" --output ids
 says 'names the place' 'line 1, column 5'
-printf '1 2\n5 512\n' >"$work/bad"
+printf '1 2\n5 1024\n' >"$work/bad"
 refuses 3 'an id outside the vocabulary' "$nibble" run "$model" --prompt-ids "$work/bad" --output ids
 printf '1 2\n\n3\n' >"$work/bad"
 refuses 3 'an empty sequence' "$nibble" run "$model" --prompt-ids "$work/bad" --output ids
