@@ -5,7 +5,7 @@
 BUILD=$(realpath -m "${BUILD:-build}")
 arm=$BUILD-arm64
 root=$arm/root
-packages=libc6-dev,libgcc-12-dev,libjansson-dev,libpcre2-dev,libutf8proc-dev,libssl-dev,libedit-dev,libgmp-dev,libsqlite3-dev,libmimalloc-dev
+packages=libc6-dev,libgcc-12-dev,libjansson-dev,libpcre2-dev,libutf8proc-dev,libssl-dev,libedit-dev,libgmp-dev,libsqlite3-dev,libcurl4-openssl-dev,libmimalloc-dev
 packages=$packages,libdnnl-dev,libcmocka-dev
 
 # Prints why there can be no Arm tests here; false when there can.
