@@ -14,7 +14,7 @@
 
 enum {
     MAX_BAD = 2,               // contents that are not what the list says: one more try
-    PROGRESS_BYTES = 64 << 10, // a stalled try that brought less was in vain
+    PROGRESS_BYTES = 64 << 10, // a try that brought less was in vain
 };
 
 static bool is_cancelled(const nb_hub_fetch *fetch)
@@ -124,7 +124,7 @@ static bool wait_for_next(nb_hub_bringer *w, nb_hub_tries *tries, uint32_t *n_ba
     double wait_s;
     if (nb_hub_is_bad_content(failure) && ++*n_bad >= MAX_BAD + (failure->problem == NB_HUB_RANGE))
         return false;
-    if (!nb_hub_is_bad_content(failure) && progress_bytes >= (failure->problem == NB_HUB_STALLED ? PROGRESS_BYTES : 1))
+    if (!nb_hub_is_bad_content(failure) && progress_bytes >= PROGRESS_BYTES)
         tries->n_failed = 0;
     if (!nb_hub_tries_next(tries, failure, &wait_s))
         return false;
