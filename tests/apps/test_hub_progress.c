@@ -127,7 +127,7 @@ static void a_terminal_sees_lines_that_never_fall_back(void **state)
     assert_true(n > 0);
     text[n] = 0;
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        int n_done, n_all, percent;
+        int n_done, n_all, percent = 0;
         strip_escapes(line);
         n_kept += strstr(line, "fetched") || strstr(line, "resumed");
         if (strncmp(line, "nibble: ", 8) != 0 && n_columns(line) >= COLUMNS)
