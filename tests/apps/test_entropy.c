@@ -172,9 +172,10 @@ static void sums_equal_the_reference(void **state)
     size_t n_checked = 0;
     for (size_t i = 0; i < NB_COUNT(models); i++) {
         const char *source = find_model(models[i].name);
-        if (source)
-            check_model(source, models[i].n_vocab);
-        n_checked += source != NULL;
+        if (!source || !nb_test_oracle_has(source, "logits_f64.f32"))
+            continue;
+        check_model(source, models[i].n_vocab);
+        n_checked++;
     }
     if (n_checked == 0)
         skip();

@@ -202,12 +202,16 @@ static double nll_of(const float *logits, uint32_t n, int32_t next)
     return maximum + log(sum) - (double)logits[next];
 }
 
-static void run_logits_case(const logits_case *c, nb_pool *pool)
+// False when its reference is not here.
+static bool run_logits_case(const logits_case *c, nb_pool *pool)
 {
     static test_batch b;
     char path[512], shifted[256];
     snprintf(path, sizeof path, "models/oracle/%s", c->model);
-    char *directory = strdup(data(path));
+    const char *found = nb_test_data(path);
+    if (!found || !nb_test_oracle_has(found, c->logits))
+        return false;
+    char *directory = strdup(found);
     snprintf(path, sizeof path, "%s/oracle/ids.txt", directory);
     test_batch_read(&b, path, NULL);
     snprintf(path, sizeof path, "%s/oracle/%s", directory, c->logits);
@@ -244,15 +248,19 @@ static void run_logits_case(const logits_case *c, nb_pool *pool)
         nb_test_directory_remove(shifted);
     free(logits);
     free(directory);
+    return true;
 }
 
 static void predicts_as_inference(void **state)
 {
     (void)state;
     nb_pool *pool = test_pool(2);
+    size_t n_checked = 0;
     for (size_t i = 0; i < NB_COUNT(logits_cases); i++)
-        run_logits_case(&logits_cases[i], pool);
+        n_checked += run_logits_case(&logits_cases[i], pool);
     nb_pool_free(pool);
+    if (n_checked == 0)
+        skip();
 }
 
 // ---- bits ---------------------------------------------------------------------------------------------------------

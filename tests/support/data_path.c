@@ -35,6 +35,16 @@ const char *nb_test_data(const char *relative)
     return NULL;
 }
 
+bool nb_test_oracle_has(const char *directory, const char *file)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/oracle/%s", directory, file);
+    if (access(path, R_OK) == 0)
+        return true;
+    fprintf(stderr, "SKIPPED: no reference data %s (set NB_TEST_DATA)\n", path);
+    return false;
+}
+
 void nb_test_directory_make(char *path, size_t capacity)
 {
     const char *base = getenv("TMPDIR");

@@ -23,4 +23,7 @@ void nb_test_file_write(const char *path, const void *data, size_t bytes);
 // Copies the regular files of one directory (not what lies below) into another.
 void nb_test_directory_copy(const char *from, const char *to);
 
+// Whether the model directory's oracle has `file`; says on stderr that what needs it is skipped when not.
+bool nb_test_oracle_has(const char *directory, const char *file);
+
 #endif
