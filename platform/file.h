@@ -71,4 +71,7 @@ NB_MUST_USE nb_status nb_writer_write(nb_writer *writer, const void *data, size_
 NB_MUST_USE nb_status nb_writer_commit(nb_writer *writer, nb_error *error);
 void nb_writer_abort(nb_writer *writer); // harmless after commit, after a failure and on a zeroed writer
 
+// A file of these bytes, by a writer from opening to commit; errors as there.
+NB_MUST_USE nb_status nb_file_write(const char *path, const void *data, size_t bytes, nb_error *error);
+
 #endif

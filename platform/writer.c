@@ -115,3 +115,11 @@ void nb_writer_abort(nb_writer *writer)
         close(writer->fd);
     unlink(writer->temp_path);
 }
+
+nb_status nb_file_write(const char *path, const void *data, size_t bytes, nb_error *error)
+{
+    nb_writer file;
+    NB_TRY(nb_writer_open(&file, path, error));
+    NB_TRY(nb_writer_write(&file, data, bytes, error));
+    return nb_writer_commit(&file, error);
+}

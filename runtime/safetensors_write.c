@@ -199,15 +199,9 @@ nb_status nb_shards_write_index(const char *path, const nb_tensor *const *tensor
     json_decref(index);
     if (!text)
         return nb_error_set(error, NB_ERR_SYSTEM, "out of memory for %.200s", path);
-    nb_writer file = {0};
-    nb_status status = nb_writer_open(&file, path, error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, strlen(text), error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, "\n", 1, error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
-    nb_writer_abort(&file);
+    size_t bytes = strlen(text);
+    text[bytes] = '\n'; // instead of the zero
+    nb_status status = nb_file_write(path, text, bytes + 1, error);
     free(text);
     return status;
 }

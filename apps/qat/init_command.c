@@ -135,12 +135,9 @@ static json_t *generation_object(const nb_text_info *text)
 static nb_status write_text(const char *directory, const char *name, const char *text, nb_error *error)
 {
     char path[PATH_MAX];
-    nb_writer file;
     if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
         return nb_path_error("write", directory, ENAMETOOLONG, error);
-    NB_TRY(nb_writer_open(&file, path, error));
-    NB_TRY(nb_writer_write(&file, text, strlen(text), error));
-    return nb_writer_commit(&file, error);
+    return nb_file_write(path, text, strlen(text), error);
 }
 
 // Takes over the reference.

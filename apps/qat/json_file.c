@@ -9,17 +9,12 @@
 
 nb_status nb_json_file_write(const char *path, const json_t *document, nb_error *error)
 {
-    nb_writer file;
     char *text = nb_json_text(document, JSON_INDENT(1) | JSON_REAL_PRECISION(12));
     if (!text)
         return nb_error_set(error, NB_ERR_FIT, "out of memory for %s", path);
-    nb_status status = nb_writer_open(&file, path, error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, strlen(text), error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, "\n", 1, error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
+    size_t bytes = strlen(text);
+    text[bytes] = '\n'; // instead of the zero
+    nb_status status = nb_file_write(path, text, bytes + 1, error);
     free(text);
     return status;
 }

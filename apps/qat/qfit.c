@@ -220,16 +220,11 @@ static nb_status copy_config(const qfit_job *job, nb_error *error)
 {
     char path[PATH_MAX], *text;
     size_t bytes;
-    nb_writer file;
     if (snprintf(path, sizeof path, "%s/config.json", job->source) >= (int)sizeof path)
         return nb_error_set(error, NB_ERR_INPUT, "the name of SRC is too long");
     NB_TRY(nb_file_read(path, NB_LIMIT_CONFIG_BYTES, &text, &bytes, error));
     snprintf(path, sizeof path, "%.*s/config.json", PATH_MAX - 32, job->staging.path);
-    nb_status status = nb_writer_open(&file, path, error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, bytes, error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
+    nb_status status = nb_file_write(path, text, bytes, error);
     free(text);
     return status;
 }

@@ -120,16 +120,9 @@ static nb_status write_json(json_t *object, const char *directory, const char *n
     json_decref(object);
     if (!text)
         return nb_error_set(error, NB_ERR_SYSTEM, "out of memory");
-    nb_writer file;
-    nb_status status = NB_OK;
-    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
-        status = nb_path_error("write", directory, ENAMETOOLONG, error);
-    if (status == NB_OK)
-        status = nb_writer_open(&file, path, error);
-    if (status == NB_OK)
-        status = nb_writer_write(&file, text, strlen(text), error);
-    if (status == NB_OK)
-        status = nb_writer_commit(&file, error);
+    nb_status status = snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path
+                           ? nb_path_error("write", directory, ENAMETOOLONG, error)
+                           : nb_file_write(path, text, strlen(text), error);
     free(text);
     return status;
 }

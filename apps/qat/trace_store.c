@@ -314,10 +314,7 @@ nb_status nb_traces_build(nb_traces *traces, const char *path, const nb_trace_ru
 
 nb_status nb_traces_save(const nb_traces *traces, const char *path, nb_error *error)
 {
-    nb_writer file;
-    NB_TRY(nb_writer_open(&file, path, error));
-    NB_TRY(nb_writer_write(&file, traces->image, traces->image_bytes, error));
-    return nb_writer_commit(&file, error);
+    return nb_file_write(path, traces->image, traces->image_bytes, error);
 }
 
 nb_status nb_traces_write_ids(const nb_traces *traces, uint64_t n_documents, const char *path, nb_error *error)
