@@ -9,14 +9,14 @@ vocabulary=${VOCABULARY:-1024}
 shape=${SHAPE:-"--hidden 128 --ffn 384 --layers 4 --heads 4 --kv-heads 2 --max-length 512"}
 
 # The task: what is in docs/REQAT.md. Kinds and levels of `nibble-qat traces`; empty: all.
-kinds=${KINDS:-}
+kinds=${KINDS:-addition,subtraction,multiplication,division,joining,taking,groups,sharing}
 level=${LEVEL:-}
 
 # The budget of every arm, in steps of `batch` traces: stage 1 and stage 2 stand 4 to 1, as in the paper.
-batch=${BATCH:-64}
-rows=${ROWS:-4096}
-steps_one=${STEPS_ONE:-1600}
-steps_two=${STEPS_TWO:-400}
+batch=${BATCH:-32}
+rows=${ROWS:-2048}
+steps_one=${STEPS_ONE:-3200}
+steps_two=${STEPS_TWO:-800}
 lr_one=${LR_ONE:-3e-3}
 lr_two=${LR_TWO:-5e-4}
 
@@ -26,4 +26,4 @@ n_samples=${N_SAMPLES:-4}  # responses to each of the first n_sampled, temperatu
 n_sampled=${N_SAMPLED:-500}
 n_teacher=${N_TEACHER:-400} # traces for entropy and sampling errors
 n_calibration=${N_CALIBRATION:-128}
-max_tokens=${MAX_TOKENS:-400}
+max_tokens=${MAX_TOKENS:-200}
