@@ -5,8 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/hub/hub_name.h"
-
 static const char *skip_spaces(const char *text)
 {
     return text + strspn(text, " \t");
@@ -124,19 +122,4 @@ bool nb_hub_content_range(const char *value, uint64_t *first, uint64_t *last, ui
     bool is_open = *s == '*';
     s += is_open;
     return (is_open || take_number(&s, total)) && *skip_spaces(s) == 0 && *first <= *last && *last < *total;
-}
-
-bool nb_hub_etag(const char *value, char etag[65])
-{
-    const char *s = skip_spaces(value);
-    if (strncmp(s, "W/", 2) == 0)
-        s += 2;
-    bool is_quoted = *s == '"';
-    s += is_quoted;
-    size_t n = strcspn(s, "\" \t");
-    if ((n != 40 && n != 64) || (is_quoted && s[n] != '"'))
-        return false;
-    memcpy(etag, s, n);
-    etag[n] = 0;
-    return nb_hub_is_hex(etag, n);
 }

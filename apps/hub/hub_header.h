@@ -21,7 +21,4 @@ bool nb_hub_retry_after(const char *value, time_t now, uint64_t *wait_s);
 // Content-Range: bytes FIRST-LAST/TOTAL; `total` is UINT64_MAX for "*".
 bool nb_hub_content_range(const char *value, uint64_t *first, uint64_t *last, uint64_t *total);
 
-// ETag without W/ and quotes. False unless it is then a SHA-1 or SHA-256 in hexadecimal.
-bool nb_hub_etag(const char *value, char etag[65]);
-
 #endif

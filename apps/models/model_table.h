@@ -16,12 +16,11 @@ typedef struct nb_model_row {
     char *revisions;                    // with spaces between; "" when no name leads to it
     char *directory;
     nb_model_place place;
-    bool is_incomplete;   // a pull or a copy that has not ended; no model yet
-    bool is_removed;      // incomplete because its removal was begun and has not ended
-    uint64_t bytes;       // of all its files, or of those that are there
-    uint64_t bytes_whole; // of an incomplete one, 0 when not known
-    time_t last_use;      // 0: not known
-    char format[16];      // "BF16", "NVFP4"; "" when `why` says why it does not run
+    bool is_incomplete; // a pull or a copy that has not ended; no model yet
+    bool is_removed;    // incomplete because its removal was begun and has not ended
+    uint64_t bytes;     // of all its files, or of those that are there
+    time_t last_use;    // 0: not known
+    char format[16];    // "BF16", "NVFP4"; "" when `why` says why it does not run
     char family[16];
     uint64_t n_parameters;
     char why[512];

@@ -75,10 +75,6 @@ static void print_row(const nb_model_row *row, int width, time_t now)
            row->revisions[0] ? ")" : "");
     if (row->is_removed)
         printf("    its removal was begun; nibble rm %s@%s ends it\n", row->repository, row->commit);
-    else if (row->is_incomplete && row->bytes_whole)
-        printf("    incomplete: %.0f %% of %s is here; nibble pull %s goes on\n",
-               100 * (double)row->bytes / (double)row->bytes_whole, nb_bytes_text(bytes, (double)row->bytes_whole),
-               row->repository);
     else if (row->is_incomplete && row->place != NB_PLACE_HUB)
         printf("    a copy that has not ended; nibble models add goes on, nibble rm %s removes it\n", row->repository);
     else if (row->is_incomplete)
@@ -149,10 +145,6 @@ static int print_json(const nb_model_table *table)
         json_object_set_new(object, "parameters",
                             row->n_parameters ? json_integer((json_int_t)row->n_parameters) : json_null());
         json_object_set_new(object, "bytes", json_integer((json_int_t)row->bytes));
-        json_object_set_new(object, "bytes_whole",
-                            row->bytes_whole || !row->is_incomplete
-                                ? json_integer((json_int_t)(row->is_incomplete ? row->bytes_whole : row->bytes))
-                                : json_null());
         json_object_set_new(object, "last_use", time_json(row->last_use));
         json_object_set_new(object, "where", json_string(place_words[row->place]));
         json_object_set_new(object, "complete", json_boolean(!row->is_incomplete));
