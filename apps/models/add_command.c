@@ -169,6 +169,20 @@ static int check_mark(const subject *s)
     return NB_EXIT_OK;
 }
 
+// What a link leads to does not move with it: a snapshot of the Hub cache, say, would lead nowhere.
+static int check_movable(const subject *s)
+{
+    char path[PATH_MAX];
+    struct stat info;
+    for (size_t i = 0; i < s->files.n_files; i++)
+        if (nb_path_make(path, "%s/%s", s->source, s->files.files[i].path) && lstat(path, &info) == 0 &&
+            S_ISLNK(info.st_mode))
+            return nb_fail(NB_EXIT_INPUT,
+                           "%.300s cannot be moved; expected files, found a link to one elsewhere; try without --move",
+                           path);
+    return NB_EXIT_OK;
+}
+
 // ---- command -------------------------------------------------------------------------------------------------------
 
 static int add(subject *s, const add_args *args, const char *directory)
@@ -176,7 +190,8 @@ static int add(subject *s, const add_args *args, const char *directory)
     char home[PATH_MAX], cache[PATH_MAX], bytes[32];
     uint64_t sum = 0;
     if (!nb_is_directory(directory) || !realpath(directory, s->source))
-        return nb_fail(NB_EXIT_INPUT, "cannot add %.300s; expected a model directory, found none", directory);
+        return nb_fail(NB_EXIT_INPUT, "cannot add %.300s; expected a model directory, found none; try the path of one",
+                       directory);
     s->has_mark = nb_pull_mark_read(&s->mark, s->source);
     int code = nb_store_places(home, cache) ? choose_name(s, args->name) : NB_EXIT_INPUT;
     code = code ? code : check_free(s, home);
@@ -184,6 +199,8 @@ static int add(subject *s, const add_args *args, const char *directory)
     code = code ? code : check_mark(s);
     code = code ? code : check_model(s->source);
     code = code ? code : choose_files(s);
+    if (code == NB_EXIT_OK && args->does_move)
+        code = check_movable(s);
     if (code != NB_EXIT_OK)
         return code;
     const nb_add job = {

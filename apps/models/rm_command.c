@@ -176,7 +176,8 @@ static int take_lock(nb_hub_lock *lock, const char *repository, const char *cach
             "ended",
             repository, (unsigned long long)owner.process);
     if (state == NB_HUB_LOCK_FAILED)
-        return nb_fail(NB_EXIT_FAILED, "cannot lock %.300s: %s", path, strerror(errno));
+        return nb_fail(NB_EXIT_FAILED, "cannot lock %.300s; expected a cache that can be written, found: %s", path,
+                       strerror(errno));
     return NB_EXIT_OK;
 }
 

@@ -234,6 +234,8 @@ static int copy_and_place(copy *c, const char *models)
     int code = clear_strangers(c, lock, why) ? check_room(c, models) : nb_fail(NB_EXIT_FAILED, "%s", why);
     if (code == NB_EXIT_OK)
         code = take_files(c);
+    else
+        (void)rmdir(c->staging); // where nothing was begun nothing stays
     if (code == NB_EXIT_OK && !(write_mark(c) && nb_folder_sync(c->staging)))
         code = fail_system("write", c->staging);
     if (code == NB_EXIT_OK)
