@@ -32,19 +32,13 @@ static bool is_forbidden(const char *path)
     return stat(path, &info) != 0 && errno == EACCES;
 }
 
-static const char *home_directory(void)
-{
-    const char *home = getenv("HOME");
-    return home && home[0] ? home : ".";
-}
-
 void nb_store_home(char *path, size_t bytes)
 {
     const char *home = getenv("NIBBLE_HOME");
-    if (home && home[0])
-        snprintf(path, bytes, "%s", home);
-    else
-        snprintf(path, bytes, "%s/.local/share/nibble", home_directory());
+    char own[PATH_MAX] = "";
+    if (!home || !home[0])
+        home = nb_hub_expand(own, "~/.local/share/nibble") ? own : ".";
+    snprintf(path, bytes, "%s", home);
 }
 
 bool nb_store_places(char home[PATH_MAX], char cache[PATH_MAX])

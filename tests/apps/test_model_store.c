@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding models by name: in the store, in the Hub cache by revision, and never outside of either.
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,6 +123,25 @@ static void names_do_not_leave_the_store(void **state)
     }
 }
 
+static void without_home_the_user_s_own_counts(void **state)
+{
+    (void)state;
+    char home[PATH_MAX], own[PATH_MAX], expected[PATH_MAX];
+    const struct passwd *user = getpwuid(getuid());
+    if (!user || strlen(user->pw_dir) < 2)
+        skip();
+    snprintf(expected, sizeof expected, "%s/.local/share/nibble", user->pw_dir);
+    snprintf(own, sizeof own, "%s", getenv("NIBBLE_HOME"));
+    unsetenv("NIBBLE_HOME");
+    unsetenv("HOME");
+    nb_store_home(home, sizeof home);
+    assert_string_equal(home, expected);
+    setenv("HOME", "/elsewhere", 1);
+    nb_store_home(home, sizeof home);
+    assert_string_equal(home, "/elsewhere/.local/share/nibble");
+    setenv("NIBBLE_HOME", own, 1);
+}
+
 static void a_directory_is_itself(void **state)
 {
     (void)state;
@@ -133,9 +153,8 @@ static void a_directory_is_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_the_store),
-        cmocka_unit_test(names_of_the_cache),
-        cmocka_unit_test(names_do_not_leave_the_store),
+        cmocka_unit_test(names_of_the_store),           cmocka_unit_test(names_of_the_cache),
+        cmocka_unit_test(names_do_not_leave_the_store), cmocka_unit_test(without_home_the_user_s_own_counts),
         cmocka_unit_test(a_directory_is_itself),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
