@@ -219,6 +219,8 @@ static bool bring(nb_hub_bringer *w, nb_hub_failure *failure)
     }
     const char *how = w->part.at_bytes > 0 ? "resumed" : "fetched";
     bool is_there = copy_cached(w, failure);
+    if (w->part.at_bytes > 0)
+        nb_hub_progress_rate_anew(fetch->progress);
     if (is_there)
         how = "copied";
     else if (failure->problem == NB_HUB_FINE && fetch->http)

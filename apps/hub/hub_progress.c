@@ -11,7 +11,9 @@
 #include "apps/common/cli.h"
 #include "apps/common/growing_text.h"
 
-enum { MAX_LINES = 9, RATE_SLOTS = 64, NAME_COLUMNS = 34 };
+enum { MAX_LINES = 9, RATE_SLOTS = 64 };
+// Columns of a terminal.
+enum { NAME_LEAST = 8, NAME_MOST = 34, BAR_COLUMNS = 19, AMOUNT_COLUMNS = 18, SHARE_COLUMNS = 5, HOW_COLUMNS = 19 };
 static const double TICK_S = 0.1, EVENT_S = 2, RATE_SPAN_S = 10;
 
 typedef struct rate_mark {
@@ -110,32 +112,34 @@ static void clear_lines(nb_hub_progress *progress)
     fputc('\r', stderr);
 }
 
-static int columns(void)
+// Of a line: one column less than there are, so that it is never wrapped.
+static size_t columns(void)
 {
     struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    return (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80) - 1u;
 }
 
-// A name's last characters, where its beginning does not fit; control characters were refused before.
-static void put_name(nb_growing *text, const char *path)
+// A name's last characters, where its beginning does not fit beside the `n_others` columns that follow; control
+// characters were refused before.
+static void put_name(nb_growing *text, const char *path, size_t n_others)
 {
-    char name[NAME_COLUMNS * 4 + 1];
+    size_t all = columns(), room = all > n_others + NAME_LEAST ? all - n_others : NAME_LEAST;
     size_t n = strlen(path), n_columns = 0, from = n;
-    while (from > 0 && n_columns < NAME_COLUMNS) {
+    room = room < NAME_MOST ? room : NAME_MOST;
+    while (from > 0 && n_columns < room) {
         from--;
         n_columns += ((unsigned char)path[from] & 0xc0) != 0x80;
     }
     while (from > 0 && from < n && ((unsigned char)path[from] & 0xc0) == 0x80)
         from++;
-    int used = snprintf(name, sizeof name, "%s", path + from);
-    nb_growing_add(text, name, used > 0 ? strlen(name) : 0);
-    for (; n_columns < NAME_COLUMNS; n_columns++)
+    nb_growing_add(text, path + from, n - from);
+    for (; n_columns <= room; n_columns++)
         nb_growing_add(text, " ", 1);
 }
 
 static void put_bar(nb_growing *text, double share)
 {
-    enum { WIDTH = 16 };
+    enum { WIDTH = BAR_COLUMNS - 3 };
     char bar[WIDTH + 4] = "[";
     for (int i = 0; i < WIDTH; i++)
         bar[1 + i] = i < share * WIDTH ? '#' : '.';
@@ -145,8 +149,8 @@ static void put_bar(nb_growing *text, double share)
 
 static void put_line(nb_hub_progress *progress, nb_growing *text)
 {
-    size_t n = text->bytes, room = (size_t)columns() - 1;
-    while (n > room) { // never wrapped, or the count of lines would be wrong
+    size_t n = text->bytes, room = columns();
+    while (n > room) { // or it would be wrapped, and the count of lines wrong
         n--;
         while (n > 0 && ((unsigned char)text->text[n] & 0xc0) == 0x80)
             n--;
@@ -160,37 +164,47 @@ static void format_left(char *text, size_t capacity, double seconds)
 {
     unsigned long s = (unsigned long)seconds;
     if (s >= 3600)
-        snprintf(text, capacity, "%lu h %02lu min left", s / 3600, s / 60 % 60);
+        snprintf(text, capacity, ", %lu h %02lu min left", s / 3600, s / 60 % 60);
     else
-        snprintf(text, capacity, "%lu:%02lu left", s / 60, s % 60);
+        snprintf(text, capacity, ", %lu:%02lu left", s / 60, s % 60);
 }
 
 static void draw_blob(nb_hub_progress *progress, nb_growing *line, const nb_hub_blob *blob, uint64_t bytes)
 {
     char done[32], total[32], amounts[80];
-    put_name(line, blob->file->path);
-    nb_growing_add(line, " ", 1);
-    put_bar(line, (double)bytes / (double)blob->file->bytes);
-    int n = snprintf(amounts, sizeof amounts, "%s of %s", nb_bytes_text(done, (double)bytes),
-                     nb_bytes_text(total, (double)blob->file->bytes));
+    double share = (double)bytes / (double)blob->file->bytes;
+    size_t room = columns();
+    bool is_narrow = room < NAME_LEAST + 1 + AMOUNT_COLUMNS;
+    bool has_bar = room >= 2 * NAME_LEAST + 1 + BAR_COLUMNS + AMOUNT_COLUMNS;
+    put_name(line, blob->file->path, 1 + (is_narrow ? SHARE_COLUMNS : AMOUNT_COLUMNS) + (has_bar ? BAR_COLUMNS : 0));
+    if (has_bar)
+        put_bar(line, share);
+    int n = is_narrow ? snprintf(amounts, sizeof amounts, "%3.0f %%", 100 * share)
+                      : snprintf(amounts, sizeof amounts, "%s of %s", nb_bytes_text(done, (double)bytes),
+                                 nb_bytes_text(total, (double)blob->file->bytes));
     nb_growing_add(line, amounts, (size_t)n);
     put_line(progress, line);
 }
 
 static void draw_total(nb_hub_progress *progress, nb_growing *line, uint64_t bytes, double rate)
 {
-    char done[32], total[32], speed[32], left[48] = "", text[200];
+    char done[32], total[32], rate_text[32], speed[48] = "", left[48] = "", text[256];
     uint64_t all = progress->plan->total_bytes;
+    double percent = all ? 100 * (double)bytes / (double)all : 100.0;
     size_t n_done = 0;
     for (size_t i = 0; i < progress->plan->n_blobs; i++)
         if (atomic_load_explicit(&progress->plan->blobs[i].is_done, memory_order_relaxed))
             n_done += progress->plan->blobs[i].n_names;
-    if (rate > 0)
+    if (rate > 0) {
+        snprintf(speed, sizeof speed, ", %s/s", nb_bytes_text(rate_text, rate));
         format_left(left, sizeof left, (double)(all - bytes) / rate);
-    int n = snprintf(text, sizeof text, "%zu of %zu files, %s of %s (%.0f %%)%s%s%s%s", n_done, progress->plan->n_files,
-                     nb_bytes_text(done, (double)bytes), nb_bytes_text(total, (double)all),
-                     all ? 100 * (double)bytes / (double)all : 100.0, rate > 0 ? ", " : "",
-                     rate > 0 ? nb_bytes_text(speed, rate) : "", rate > 0 ? "/s, " : "", left);
+    }
+    int n = snprintf(text, sizeof text, "%zu of %zu files, %s of %s (%.0f %%)%s%s", n_done, progress->plan->n_files,
+                     nb_bytes_text(done, (double)bytes), nb_bytes_text(total, (double)all), percent, speed, left);
+    if ((size_t)n > columns())
+        n = snprintf(text, sizeof text, "(%.0f %%)%s%s", percent, speed, left);
+    if ((size_t)n > columns())
+        n = snprintf(text, sizeof text, "(%.0f %%)%s", percent, left);
     nb_growing_add(line, text, (size_t)n);
     put_line(progress, line);
 }
@@ -201,8 +215,8 @@ static void keep_line(nb_hub_progress *progress, const nb_hub_file *file, const 
     nb_growing line = {0};
     char size[32], text[64];
     clear_lines(progress);
-    put_name(&line, file->path);
-    int n = snprintf(text, sizeof text, " %9s  %s", nb_bytes_text(size, (double)file->bytes), how);
+    put_name(&line, file->path, 1 + HOW_COLUMNS);
+    int n = snprintf(text, sizeof text, "%9s  %s", nb_bytes_text(size, (double)file->bytes), how);
     nb_growing_add(&line, text, (size_t)n);
     put_line(progress, &line);
     progress->n_lines = 0;
@@ -262,7 +276,8 @@ void nb_hub_progress_file(nb_hub_progress *progress, const nb_hub_blob *blob, co
 {
     nb_hub_blob *own = (nb_hub_blob *)(uintptr_t)blob;
     pthread_mutex_lock(&progress->lock);
-    atomic_store(&own->done_bytes, blob->file->bytes);
+    if (atomic_exchange(&own->done_bytes, blob->file->bytes) != blob->file->bytes)
+        progress->n_marks = 0; // it was here: nothing is known of the network by it
     atomic_store(&own->is_done, true);
     for (size_t i = 0; i < progress->plan->n_files; i++) {
         const nb_hub_file *file = progress->plan->files[i];
@@ -274,6 +289,13 @@ void nb_hub_progress_file(nb_hub_progress *progress, const nb_hub_blob *blob, co
             emit(progress, json_pack("{s:s, s:s, s:I, s:s}", "event", "file", "path", file->path, "bytes",
                                      (json_int_t)file->bytes, "how", how));
     }
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void nb_hub_progress_rate_anew(nb_hub_progress *progress)
+{
+    pthread_mutex_lock(&progress->lock);
+    progress->n_marks = 0;
     pthread_mutex_unlock(&progress->lock);
 }
 

@@ -20,6 +20,8 @@ void nb_hub_progress_plan(nb_hub_progress *progress, const nb_hub_plan *plan, co
 void nb_hub_progress_tick(nb_hub_progress *progress); // several times a second
 // `how`: "fetched", "resumed", "present", "verified", "copied".
 void nb_hub_progress_file(nb_hub_progress *progress, const nb_hub_blob *blob, const char *how);
+// What was hashed or copied until now tells nothing of the rate of what comes.
+void nb_hub_progress_rate_anew(nb_hub_progress *progress);
 void nb_hub_progress_retry(nb_hub_progress *progress, const char *path, const nb_hub_failure *failure, double wait_s);
 void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // Any other event, where events are shown. Returns an exit code: 1 when standard output failed, now or before.

@@ -17,7 +17,7 @@
 
 #include "apps/common/cli.h"
 
-enum { COLUMNS = 60, BLOB_BYTES = 1000 };
+enum { BLOB_BYTES = 1000 };
 
 static const char etag_a[] = "0123456789abcdef0123456789abcdef01234567",
                   etag_b[] = "1123456789abcdef0123456789abcdef01234567";
@@ -76,14 +76,24 @@ static void play(world *w, nb_hub_progress *progress, long tick_ms)
     nb_hub_progress_end(progress);
 }
 
+static void play_fast(world *w, nb_hub_progress *progress)
+{
+    play(w, progress, 110);
+}
+
+static void play_slowly(world *w, nb_hub_progress *progress)
+{
+    play(w, progress, 700);
+}
+
 // stderr is `descriptor` for the time of a play.
-static void play_on(world *w, int descriptor, bool is_json, long tick_ms)
+static void play_on(world *w, int descriptor, bool is_json, void (*perform)(world *w, nb_hub_progress *progress))
 {
     int before = dup(STDERR_FILENO);
     fflush(stderr);
     assert_true(dup2(descriptor, STDERR_FILENO) >= 0);
     nb_hub_progress *progress = nb_hub_progress_create(is_json);
-    play(w, progress, tick_ms);
+    perform(w, progress);
     nb_hub_progress_free(progress);
     fflush(stderr);
     dup2(before, STDERR_FILENO);
@@ -105,49 +115,96 @@ static void strip_escapes(char *line)
     for (const char *s = line; *s; s++) {
         if (*s == '\033')
             s += strcspn(s, "AK");
-        else
+        else if (*s != '\r')
             *to++ = *s;
     }
     *to = 0;
 }
 
-static void a_terminal_sees_lines_that_never_fall_back(void **state)
+// What a terminal of so many columns gets of a play.
+static const char *play_on_terminal(unsigned short n_wide, void (*perform)(world *w, nb_hub_progress *progress))
 {
-    (void)state;
     world w;
-    int master, slave, last = -1, n_totals = 0, n_kept = 0;
-    const struct winsize size = {.ws_row = 24, .ws_col = COLUMNS};
+    int master, slave;
+    const struct winsize size = {.ws_row = 24, .ws_col = n_wide};
     static char text[65536];
     build(&w);
     setenv("TERM", "xterm", 1);
     assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
-    play_on(&w, slave, false, 110);
+    play_on(&w, slave, false, perform);
     fcntl(master, F_SETFL, O_NONBLOCK);
     ssize_t n = read(master, text, sizeof text - 1);
     assert_true(n > 0);
     text[n] = 0;
+    close(master);
+    close(slave);
+    release(&w);
+    return text;
+}
+
+static void lines_never_fall_back(int n_wide, int n_files_least, int n_kept_expected)
+{
+    int last = -1, n_totals = 0, n_kept = 0;
+    char *text = strdup(play_on_terminal((unsigned short)n_wide, play_fast));
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         int n_done, n_all, percent = 0;
         strip_escapes(line);
         n_kept += strstr(line, "fetched") || strstr(line, "resumed");
-        if (strncmp(line, "nibble: ", 8) != 0 && n_columns(line) >= COLUMNS)
+        if (strncmp(line, "nibble: ", 8) != 0 && n_columns(line) >= (size_t)n_wide)
             fail_msg("too long: %s", line);
         const char *share = strchr(line, '(');
-        if (sscanf(line, "%*[\r]%d of %d files", &n_done, &n_all) != 2 &&
-            sscanf(line, "%d of %d files", &n_done, &n_all) != 2)
+        if (!share || sscanf(share, "(%d", &percent) != 1)
             continue;
-        assert_int_equal(n_all, 3);
-        assert_true(share && sscanf(share, "(%d", &percent) == 1);
+        if (sscanf(line, "%d of %d files", &n_done, &n_all) == 2)
+            n_files_least -= n_all == 3;
         assert_true(percent >= last && percent <= 100);
         last = percent;
         n_totals++;
     }
     assert_true(n_totals >= 5);
     assert_int_equal(last, 100);
-    assert_int_equal(n_kept, 3); // one line a file
-    close(master);
-    close(slave);
-    release(&w);
+    assert_true(n_files_least <= 0);
+    assert_int_equal(n_kept, n_kept_expected); // one line a file
+    free(text);
+}
+
+static void a_terminal_sees_lines_that_never_fall_back(void **state)
+{
+    (void)state;
+    lines_never_fall_back(60, 5, 3);
+    lines_never_fall_back(30, 0, 3);
+    lines_never_fall_back(20, 0, 0);
+}
+
+// One file was here; a few bytes of the other come.
+static void play_after_what_was_here(world *w, nb_hub_progress *progress)
+{
+    nb_hub_progress_plan(progress, &w->plan, &w->name, etag_a);
+    nb_hub_progress_tick(progress);
+    nb_hub_progress_file(progress, &w->plan.blobs[0], "present");
+    w->plan.blobs[1].done_bytes = 500; // hashed
+    nb_hub_progress_tick(progress);
+    nb_hub_progress_rate_anew(progress);
+    for (int i = 0; i < 5; i++) {
+        w->plan.blobs[1].done_bytes++;
+        pause_ms(110);
+        nb_hub_progress_tick(progress);
+    }
+    nb_hub_progress_end(progress);
+}
+
+static void the_rate_is_of_what_comes(void **state)
+{
+    (void)state;
+    double rate = -1;
+    const char *text = play_on_terminal(80, play_after_what_was_here);
+    for (const char *s = text; (s = strstr(s, "%), ")); s++) {
+        char unit[8] = "";
+        assert_int_equal(sscanf(s, "%%), %lf %7[^/]", &rate, unit), 2);
+        assert_string_equal(unit, "B");
+        assert_true(rate <= 25); // 5 bytes in at least 0.2 s
+    }
+    assert_true(rate >= 0);
 }
 
 static void a_file_gets_json_lines(void **state)
@@ -160,7 +217,7 @@ static void a_file_gets_json_lines(void **state)
     int n_files = 0, n_progress = 0, n_retries = 0, n_plans = 0;
     assert_non_null(file);
     build(&w);
-    play_on(&w, fileno(file), false, 700);
+    play_on(&w, fileno(file), false, play_slowly);
     rewind(file);
     while (fgets(line, sizeof line, file)) {
         json_t *event = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
@@ -190,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_sees_lines_that_never_fall_back),
+        cmocka_unit_test(the_rate_is_of_what_comes),
         cmocka_unit_test(a_file_gets_json_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
