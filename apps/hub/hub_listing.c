@@ -63,8 +63,8 @@ static bool add_entry(nb_hub_listing *listing, const json_t *entry, char *why, s
     const json_t *source = json_is_object(lfs) ? lfs : entry;
     const json_t *size = json_object_get(source, "size");
     const char *oid = json_string_value(json_object_get(source, "oid"));
-    if (!json_is_integer(size) || json_integer_value(size) < 0 || json_integer_value(size) > INT64_C(1) << 50 || !oid ||
-        !nb_hub_is_hex(oid, json_is_object(lfs) ? 64 : 40)) {
+    if (!json_is_integer(size) || json_integer_value(size) < 0 || json_integer_value(size) > NB_HUB_FILE_BYTES ||
+        !oid || !nb_hub_is_hex(oid, json_is_object(lfs) ? 64 : 40)) {
         snprintf(why, capacity, "no usable size or hash of \"%.120s\"", path);
         return false;
     }

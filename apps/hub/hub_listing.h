@@ -15,6 +15,7 @@ enum {
     NB_HUB_MAX_PAGES = 200,
     NB_HUB_MAX_FILES = 20000,
 };
+static const int64_t NB_HUB_FILE_BYTES = INT64_C(1) << 48; // the sum of all files fits 63 bits
 
 typedef struct nb_hub_file {
     char *path;

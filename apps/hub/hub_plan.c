@@ -152,14 +152,20 @@ static nb_hub_state look(const nb_hub_plan *plan, nb_hub_blob *blob)
 
 void nb_hub_plan_look(nb_hub_plan *plan)
 {
-    plan->present_bytes = plan->part_bytes = plan->disk_bytes = 0;
+    plan->present_bytes = plan->part_bytes = plan->fetch_bytes = plan->disk_bytes = 0;
     for (size_t i = 0; i < plan->n_blobs; i++) {
         nb_hub_blob *blob = &plan->blobs[i];
         blob->state = look(plan, blob);
-        bool is_here = blob->state == NB_HUB_PRESENT || blob->state == NB_HUB_UNSURE;
-        plan->present_bytes += is_here ? blob->file->bytes : 0;
-        plan->part_bytes += is_here ? 0 : blob->part_bytes;
-        plan->disk_bytes += is_here ? 0 : blob->file->bytes - blob->part_bytes;
+        if (blob->state == NB_HUB_PRESENT || blob->state == NB_HUB_UNSURE) {
+            plan->present_bytes += blob->file->bytes;
+            continue;
+        }
+        uint64_t left_bytes = blob->file->bytes - blob->part_bytes;
+        plan->part_bytes += blob->part_bytes;
+        plan->fetch_bytes += blob->state == NB_HUB_CACHED ? 0 : left_bytes;
+        plan->disk_bytes += left_bytes;
+        if (plan->place->is_directory) // each name has its own copy
+            plan->disk_bytes += (blob->n_names - 1) * blob->file->bytes;
     }
 }
 
@@ -172,9 +178,12 @@ static bool find_room(const char *path, uint64_t *bytes)
         return false;
     while (statvfs(folder, &room) != 0) {
         char *slash = strrchr(folder, '/');
-        if (!slash || slash == folder)
+        if (strcmp(folder, ".") == 0 || strcmp(folder, "/") == 0)
             return false;
-        *slash = 0;
+        if (!slash)
+            strcpy(folder, ".");
+        else
+            slash[slash == folder] = 0;
     }
     *bytes = (uint64_t)room.f_bavail * room.f_frsize;
     return true;

@@ -45,6 +45,7 @@ typedef struct nb_hub_plan {
     uint64_t total_bytes;   // of the blobs
     uint64_t present_bytes; // of those here whole
     uint64_t part_bytes;    // of the parts
+    uint64_t fetch_bytes;   // still to come from the Hub
     uint64_t disk_bytes;    // still to be written
 } nb_hub_plan;
 

@@ -150,7 +150,7 @@ static int show_plan(pull *p)
     }
     if (!p->args->is_json)
         printf("commit %s, %zu files, %s, of which %s to fetch\n", p->commit, plan->n_files,
-               nb_bytes_text(text, (double)plan->total_bytes), nb_bytes_text(left, (double)plan->disk_bytes));
+               nb_bytes_text(text, (double)plan->total_bytes), nb_bytes_text(left, (double)plan->fetch_bytes));
     nb_hub_failure failure = {0};
     if (!nb_hub_plan_fits(plan, &failure))
         nb_note("%s", failure.detail);
@@ -187,7 +187,10 @@ static int take_lock(pull *p)
         state = nb_hub_lock_try(&p->lock, path, &owner);
     }
     if (state == NB_HUB_LOCK_FAILED)
-        return nb_fail(errno == ENOSPC ? NB_EXIT_FIT : NB_EXIT_FAILED, "cannot lock %.300s: %s", path, strerror(errno));
+        return nb_fail(errno == ENOSPC ? NB_EXIT_FIT : NB_EXIT_FAILED,
+                       "cannot lock %.300s; expected a folder that can be written, found: %s; try another HF_HOME, "
+                       "--to DIR, or --offline for what is here",
+                       path, strerror(errno));
     if (owner.process != 0 && !is_told)
         nb_hub_progress_note(p->progress, "process %llu did not finish its pull of %s; going on with what it left",
                              (unsigned long long)owner.process, p->args->name.repository);

@@ -123,6 +123,10 @@ static void a_plan_knows_contents_and_parts(void **state)
     w.plan.disk_bytes = UINT64_C(1) << 60;
     assert_false(nb_hub_plan_fits(&w.plan, &w.failure));
     assert_int_equal(w.failure.problem, NB_HUB_DISK_FULL);
+    strcpy(w.place.root, "not/there/yet"); // the nearest folder that is tells
+    assert_false(nb_hub_plan_fits(&w.plan, &w.failure));
+    strcpy(w.place.root, "/nor/this");
+    assert_false(nb_hub_plan_fits(&w.plan, &w.failure));
     release(&w);
 }
 
@@ -202,6 +206,8 @@ static void a_directory_holds_files_and_records(void **state)
     world w;
     build(&w, true);
     assert_int_equal(blob_of(&w, HELLO)->state, NB_HUB_ABSENT);
+    assert_int_equal(w.plan.fetch_bytes, 12);
+    assert_int_equal(w.plan.disk_bytes, 18); // a copy for each name
     bring(&w, HELLO);
     expect_text("dir/config.json", "hello\n");
     expect_text("dir/sub/deep/copy.json", "hello\n");
@@ -210,6 +216,8 @@ static void a_directory_holds_files_and_records(void **state)
     assert_true(nb_scratch_put("cache/models--a--b/blobs/" SHA256, "hello\n"));
     nb_hub_plan_look(&w.plan);
     assert_int_equal(blob_of(&w, SHA256)->state, NB_HUB_CACHED);
+    assert_int_equal(w.plan.fetch_bytes, 0);
+    assert_int_equal(w.plan.disk_bytes, 6);
     assert_true(nb_scratch_put("dir/model.safetensors", "Hello\n")); // of that length, and nobody vouches for it
     nb_hub_plan_look(&w.plan);
     assert_int_equal(blob_of(&w, SHA256)->state, NB_HUB_UNSURE);

@@ -139,7 +139,7 @@ static void more_than_the_disk(void **state)
 {
     static const char listing[] =
         "[{\"type\":\"file\",\"path\":\"model.safetensors\",\"oid\":\"" HEX40
-        "\",\"size\":1125899906842624,\"lfs\":{\"oid\":\"" HEX64 "\",\"size\":1125899906842624}}]";
+        "\",\"size\":281474976710656,\"lfs\":{\"oid\":\"" HEX64 "\",\"size\":281474976710656}}]";
     pull_case *c = *state;
     mock_fault_add(c->hub,
                    (mock_fault){.kind = MOCK_ANSWER, .match = "GET hub /api/*/tree/*", .status = 200, .body = listing});
