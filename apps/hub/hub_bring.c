@@ -195,7 +195,7 @@ static bool copy_cached(nb_hub_bringer *w, nb_hub_failure *failure)
     const nb_hub_plan *plan = w->fetch->plan;
     char path[PATH_MAX];
     struct stat info;
-    if (!plan->place->is_directory || !nb_hub_cached_path(path, plan->place, w->blob->file->etag))
+    if (!plan->place->is_directory || !nb_hub_cached_find(path, plan->place, w->blob->file))
         return false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
@@ -261,7 +261,7 @@ static bool is_good(nb_hub_bringer *w, const nb_hub_file *file, nb_hub_failure *
     char path[PATH_MAX];
     bool is_true = false;
     bool is_named =
-        place->is_directory ? nb_hub_file_path(path, place, file->path) : nb_hub_cached_path(path, place, file->etag);
+        place->is_directory ? nb_hub_file_path(path, place, file->path) : nb_hub_cached_find(path, place, file);
     if (!is_named || !nb_hub_file_check(path, file, w->digest, tell_hashed, w, &is_true, failure))
         return false;
     return is_true || discard(w, file, path, failure);
@@ -271,15 +271,13 @@ static bool is_good(nb_hub_bringer *w, const nb_hub_file *file, nb_hub_failure *
 static bool are_good(nb_hub_bringer *w, nb_hub_failure *failure)
 {
     const nb_hub_plan *plan = w->fetch->plan;
-    if (!plan->place->is_directory)
-        return is_good(w, w->blob->file, failure);
     for (size_t i = 0; i < plan->n_files; i++) {
         const nb_hub_file *file = plan->files[i];
         if (strcmp(file->etag, w->blob->file->etag) != 0)
             continue;
         if (!is_good(w, file, failure))
             return false;
-        if (!nb_hub_record_tells(plan->place, file, w->fetch->commit) &&
+        if (plan->place->is_directory && !nb_hub_record_tells(plan->place, file, w->fetch->commit) &&
             !nb_hub_record_write(plan->place, file, w->fetch->commit)) {
             nb_hub_failure_errno(failure, "record", file->path);
             return false;

@@ -97,20 +97,23 @@ static uint64_t part_bytes_of(const nb_hub_place *place, const nb_hub_file *file
     return (uint64_t)info.st_size;
 }
 
-static bool is_cached(const nb_hub_place *place, const nb_hub_file *file)
+bool nb_hub_cached_find(char path[PATH_MAX], const nb_hub_place *place, const nb_hub_file *file)
 {
-    char path[PATH_MAX];
-    return nb_hub_cached_path(path, place, file->etag) && is_file_of(path, file->bytes);
+    struct stat info;
+    if (nb_hub_cached_path(path, place, file->etag) && is_file_of(path, file->bytes))
+        return true;
+    return place->snapshot[0] && nb_path_make(path, "%s/%s", place->snapshot, file->path) && lstat(path, &info) == 0 &&
+           S_ISREG(info.st_mode) && (uint64_t)info.st_size == file->bytes;
 }
 
 size_t nb_hub_plan_leftovers(const nb_hub_plan *plan, bool does_remove)
 {
     size_t n = 0;
     for (size_t i = 0; i < plan->n_blobs; i++) {
-        char path[PATH_MAX];
+        char path[PATH_MAX], whole[PATH_MAX];
         const nb_hub_file *file = plan->blobs[i].file;
         if (!nb_hub_part_path(path, plan->place, file->etag) || access(path, F_OK) != 0 ||
-            !is_cached(plan->place, file))
+            !nb_hub_cached_find(whole, plan->place, file))
             continue;
         n++;
         if (does_remove)
@@ -119,33 +122,38 @@ size_t nb_hub_plan_leftovers(const nb_hub_plan *plan, bool does_remove)
     return n;
 }
 
-// With --to: every file of this content is there, and its record says so.
-static nb_hub_state look_in_directory(const nb_hub_plan *plan, const nb_hub_blob *blob)
+static nb_hub_state look_at_file(const nb_hub_place *place, const nb_hub_file *file)
 {
-    nb_hub_state state = NB_HUB_PRESENT;
-    for (size_t i = 0; i < plan->n_files; i++) {
-        const nb_hub_file *file = plan->files[i];
-        char path[PATH_MAX];
-        if (strcmp(file->etag, blob->file->etag) != 0)
+    char path[PATH_MAX];
+    if (!place->is_directory)
+        return nb_hub_cached_find(path, place, file) ? NB_HUB_PRESENT : NB_HUB_ABSENT;
+    if (!nb_hub_file_path(path, place, file->path) || !is_file_of(path, file->bytes))
+        return NB_HUB_ABSENT;
+    return nb_hub_record_tells(place, file, NULL) ? NB_HUB_PRESENT : NB_HUB_UNSURE;
+}
+
+// Every file of this content is there; with --to, and its record says so.
+static nb_hub_state look_at_files(const nb_hub_plan *plan, const nb_hub_blob *blob)
+{
+    nb_hub_state state = look_at_file(plan->place, blob->file);
+    for (size_t i = 0; i < plan->n_files && blob->n_names > 1 && state != NB_HUB_ABSENT; i++) {
+        if (strcmp(plan->files[i]->etag, blob->file->etag) != 0)
             continue;
-        if (!nb_hub_file_path(path, plan->place, file->path) || !is_file_of(path, file->bytes))
-            return NB_HUB_ABSENT;
-        if (!nb_hub_record_tells(plan->place, file, NULL))
-            state = NB_HUB_UNSURE;
+        nb_hub_state other = look_at_file(plan->place, plan->files[i]);
+        state = other == NB_HUB_PRESENT ? state : other;
     }
     return state;
 }
 
 static nb_hub_state look(const nb_hub_plan *plan, nb_hub_blob *blob)
 {
+    char path[PATH_MAX];
+    nb_hub_state state = look_at_files(plan, blob);
     blob->part_bytes = 0;
-    if (!plan->place->is_directory && is_cached(plan->place, blob->file))
-        return NB_HUB_PRESENT;
-    nb_hub_state state = plan->place->is_directory ? look_in_directory(plan, blob) : NB_HUB_ABSENT;
     if (state != NB_HUB_ABSENT)
         return state;
     blob->part_bytes = part_bytes_of(plan->place, blob->file);
-    if (plan->place->is_directory && is_cached(plan->place, blob->file))
+    if (plan->place->is_directory && nb_hub_cached_find(path, plan->place, blob->file))
         return NB_HUB_CACHED;
     return blob->part_bytes ? NB_HUB_PART : NB_HUB_ABSENT;
 }

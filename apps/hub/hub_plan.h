@@ -17,6 +17,7 @@ typedef struct nb_hub_place {
     bool is_directory;           // --to DIR
     char root[PATH_MAX];         // the repository's folder in the cache, or DIR
     char cache_folder[PATH_MAX]; // the repository's folder in the cache, also with --to
+    char snapshot[PATH_MAX];     // of the commit in the cache, there or not; "" until the commit is known
 } nb_hub_place;
 
 typedef enum nb_hub_state {
@@ -64,5 +65,9 @@ bool nb_hub_plan_fits(const nb_hub_plan *plan, nb_hub_failure *failure);
 bool nb_hub_part_path(char path[PATH_MAX], const nb_hub_place *place, const char *etag);
 bool nb_hub_cached_path(char path[PATH_MAX], const nb_hub_place *place, const char *etag);             // blobs/ETAG
 bool nb_hub_file_path(char path[PATH_MAX], const nb_hub_place *place, const char *path_in_repository); // DIR/...
+
+// Where the cache has this file, by its length: at blobs/ETAG, or at snapshots/COMMIT/PATH itself, where a client without
+// links put it. False: nowhere.
+bool nb_hub_cached_find(char path[PATH_MAX], const nb_hub_place *place, const nb_hub_file *file);
 
 #endif

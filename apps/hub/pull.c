@@ -110,9 +110,11 @@ static int choose(pull *p)
         return fail_unmatched(p);
     if (is_default && p->args->globs.exclude.n_items == 0 && !nb_hub_has_weights(&p->listing, p->is_taken))
         return nb_fail(NB_EXIT_INPUT,
-                       "%s has no weights that nibble reads; expected *.safetensors, found %zu files without; try a "
-                       "repository with safetensors, or --include '*' to take it all the same",
-                       p->args->name.repository, p->listing.n_files);
+                       "%s has no weights that nibble reads; expected *.safetensors, found %zu files without; try %s",
+                       p->args->name.repository, p->listing.n_files,
+                       p->http ? "a repository with safetensors, or --include '*' to take it all the same"
+                               : "again with a connection, there may be more of it");
+    (void)nb_hub_snapshot_path(p->place.snapshot, p->place.cache_folder, p->commit); // too long: there is none
     nb_hub_plan_make(&p->plan, &p->place, &p->listing, p->is_taken);
     return NB_EXIT_OK;
 }

@@ -184,16 +184,46 @@ static void what_is_there_is_used(void **state)
     assert_int_equal(mock_request_bytes(c->hub, "GET cdn *"), 0);
 }
 
-static void flip_byte(pull_case *c, const char *file)
+static void flip_byte_at(const char *path)
 {
-    char path[800];
     size_t n;
-    snprintf(path, sizeof path, "%s/models--acme--tiny/blobs/%s", c->cache, mock_repo_etag(c->repo, file));
     chmod(path, 0600);
     char *data = nb_test_file_read(path, &n);
     data[n / 2] ^= 1;
     nb_test_file_write(path, data, n);
     free(data);
+}
+
+static void flip_byte(pull_case *c, const char *file)
+{
+    char path[800];
+    snprintf(path, sizeof path, "%s/models--acme--tiny/blobs/%s", c->cache, mock_repo_etag(c->repo, file));
+    flip_byte_at(path);
+}
+
+// On a disk without links the official client puts a snapshot's files at their names.
+static void files_in_place_of_links_are_used(void **state)
+{
+    pull_case *c = *state;
+    char folder[600], path[1000], command[700];
+    struct stat info;
+    snprintf(folder, sizeof folder, "%s/models--acme--tiny/snapshots/%s", c->cache, mock_repo_commit(c->repo));
+    snprintf(command, sizeof command, "mkdir -p %s", folder);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    nb_test_file_write(path, pull_bytes(10, PULL_MODEL_BYTES), PULL_MODEL_BYTES);
+    pull_run(c, "acme/tiny");
+    pull_expect_success(c);
+    assert_int_equal(mock_request_bytes(c->hub, "GET cdn *"), 0);
+    assert_true(lstat(path, &info) == 0 && S_ISREG(info.st_mode));
+    pull_run(c, "acme/tiny --to %s/out", c->folder);
+    pull_expect_success(c);
+    assert_int_equal(mock_request_bytes(c->hub, "GET cdn *"), 0);
+    flip_byte_at(path);
+    pull_run(c, "acme/tiny --verify");
+    pull_expect_success(c);
+    assert_int_equal(mock_request_bytes(c->hub, "GET cdn *"), PULL_MODEL_BYTES);
+    pull_expect_tree(c);
 }
 
 // It says that this file is not what it should be, and of no other.
@@ -387,6 +417,7 @@ int main(void)
         CASE(revisions),
         CASE(a_dry_run_writes_nothing),
         CASE(what_is_there_is_used),
+        CASE(files_in_place_of_links_are_used),
         CASE(verify_finds_a_flipped_byte),
         CASE(to_a_directory),
         CASE(offline_opens_no_socket),
