@@ -66,8 +66,8 @@ bool nb_hub_part_path(char path[PATH_MAX], const nb_hub_place *place, const char
 bool nb_hub_cached_path(char path[PATH_MAX], const nb_hub_place *place, const char *etag);             // blobs/ETAG
 bool nb_hub_file_path(char path[PATH_MAX], const nb_hub_place *place, const char *path_in_repository); // DIR/...
 
-// Where the cache has this file, by its length: at blobs/ETAG, or at snapshots/COMMIT/PATH itself, where a client without
-// links put it. False: nowhere.
+// Where the cache has this file, by its length: at blobs/ETAG, or at snapshots/COMMIT/PATH itself, where a client
+// without links put it. False: nowhere.
 bool nb_hub_cached_find(char path[PATH_MAX], const nb_hub_place *place, const nb_hub_file *file);
 
 #endif
