@@ -4,13 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "apps/common/cli.h"
 #include "apps/common/stop.h"
 #include "apps/hub/hub_bring.h"
-
-static const double STOP_S = 0.7;
 
 // What all workers share besides the caller's struct.
 typedef struct shared {
@@ -94,25 +91,9 @@ static void release(worker *w)
     nb_hub_digest_free(w->bringer.digest);
 }
 
-// A worker may hang in the kernel, in an fsync or with a resolver. What is on the disk is good at any moment, so the
-// end of the process does no harm: the lock of a dead owner is taken over.
-static void leave_if_late(const shared *s, double *stopped_s)
-{
-    if (!nb_stop_requested())
-        return;
-    if (*stopped_s == 0)
-        *stopped_s = nb_now_s();
-    if (nb_now_s() - *stopped_s < STOP_S)
-        return;
-    nb_hub_progress_end(s->fetch->progress);
-    nb_note("stopped; what came is kept, the same command goes on with it");
-    _exit(NB_EXIT_INTERRUPTED);
-}
-
 // Shows how far it is until the last worker is done.
 static void watch(shared *s)
 {
-    double stopped_s = 0;
     pthread_mutex_lock(&s->lock);
     while (s->n_running > 0) {
         struct timespec until;
@@ -123,7 +104,6 @@ static void watch(shared *s)
         pthread_cond_timedwait(&s->is_over, &s->lock, &until);
         pthread_mutex_unlock(&s->lock);
         nb_hub_progress_tick(s->fetch->progress);
-        leave_if_late(s, &stopped_s);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);

@@ -340,13 +340,26 @@ int nb_hub_progress_event(nb_hub_progress *progress, json_t *event)
     return code;
 }
 
-void nb_hub_progress_end(nb_hub_progress *progress)
+static void end(nb_hub_progress *progress)
 {
-    pthread_mutex_lock(&progress->lock);
     if (progress->is_terminal) {
         clear_lines(progress);
         fflush(stderr);
     }
     progress->plan = NULL;
     pthread_mutex_unlock(&progress->lock);
+}
+
+void nb_hub_progress_end(nb_hub_progress *progress)
+{
+    pthread_mutex_lock(&progress->lock);
+    end(progress);
+}
+
+bool nb_hub_progress_try_end(nb_hub_progress *progress)
+{
+    if (pthread_mutex_trylock(&progress->lock) != 0)
+        return false;
+    end(progress);
+    return true;
 }

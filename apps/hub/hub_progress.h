@@ -27,5 +27,7 @@ void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...) __
 // Any other event, where events are shown. Returns an exit code: 1 when standard output failed, now or before.
 int nb_hub_progress_event(nb_hub_progress *progress, json_t *event);
 void nb_hub_progress_end(nb_hub_progress *progress); // the lines are cleared; nothing is shown afterwards
+// The same where nobody else is at it; false otherwise.
+bool nb_hub_progress_try_end(nb_hub_progress *progress);
 
 #endif

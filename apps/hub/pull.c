@@ -13,6 +13,7 @@
 #include "apps/hub/hub_lock.h"
 #include "apps/hub/hub_record.h"
 #include "apps/hub/hub_snapshot.h"
+#include "apps/hub/hub_watch.h"
 #include "apps/hub/pull_args.h"
 
 typedef struct pull {
@@ -24,6 +25,7 @@ typedef struct pull {
     nb_hub_pace pace;
     nb_http *http; // NULL: offline
     nb_hub_progress *progress;
+    nb_hub_watch watch;
     nb_hub_lock lock;
     char commit[NB_MODEL_COMMIT_BYTES];
     nb_hub_listing listing;
@@ -37,7 +39,7 @@ static int fail(const pull *p, const nb_hub_failure *failure, const nb_hub_file 
     nb_hub_subject subject = {&p->options, p->args->name.repository, p->args->name.revision, file ? file->path : NULL};
     nb_hub_progress_end(p->progress);
     if (failure->problem == NB_HUB_STOPPED)
-        nb_note("stopped; what came is kept, the same command goes on with it");
+        nb_note("%s", NB_HUB_STOPPED_TEXT);
     return nb_hub_fail(failure, &subject);
 }
 
@@ -348,6 +350,7 @@ int nb_pull(const nb_pull_args *args)
     p->lock.fd = -1;
     p->progress = nb_hub_progress_create(args->is_json);
     nb_hub_pace_init(&p->pace, &p->is_cancelled);
+    nb_hub_watch_start(&p->watch, p->progress);
     int code = set_up(p);
     if (code == NB_EXIT_OK)
         code = run(p);
@@ -359,6 +362,7 @@ int nb_pull(const nb_pull_args *args)
     nb_hub_listing_release(&p->listing);
     free(p->is_taken);
     nb_hub_pace_free(&p->pace);
+    nb_hub_watch_end(&p->watch);
     nb_hub_progress_free(p->progress);
     nb_hub_options_release(&p->options);
     free(p);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `nibble pull` ended in the middle: by SIGKILL at random moments, by Ctrl-C; and two of them at once.
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/hub/pull_case.h"
+#include "tests/support/data_path.h"
 
 enum {
     N_KILLS = 100,
@@ -214,6 +216,30 @@ static void ctrl_c_while_it_waits(void **state)
     }
 }
 
+// Nobody reads what it says.
+static void ctrl_c_on_a_full_pipe(void **state)
+{
+    static const char *const streams[] = {"out", "err"};
+    static const char *const words[] = {"acme/tiny --json", "acme/tiny"};
+    static const char zeros[4096];
+    pull_case *c = *state;
+    for (size_t i = 0; i < 2; i++) {
+        char path[600];
+        snprintf(path, sizeof path, "%s/stopped.%s", c->folder, streams[i]);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        int pipe = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+        assert_true(pipe >= 0);
+        while (write(pipe, zeros, sizeof zeros) > 0)
+            ;
+        pid_t child = pull_start(c, "stopped", words[i]);
+        unlink(path);
+        nb_test_file_write(path, "", 0); // where its output is looked for
+        sleep_us(500000);
+        expect_stopped(c, child, SIGINT);
+        close(pipe);
+    }
+}
+
 // ---- two at once -------------------------------------------------------------------------------------------------
 
 static void two_pulls_of_one_model(void **state)
@@ -275,9 +301,9 @@ static void two_models_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(killed_at_random_moments), CASE(killed_near_the_end),    cmocka_unit_test(ctrl_c_keeps_everything),
-        CASE(ctrl_c_while_it_waits),    CASE(two_pulls_of_one_model), CASE(the_lock_of_the_dead),
-        CASE(two_models_at_once),
+        CASE(killed_at_random_moments), CASE(killed_near_the_end),   cmocka_unit_test(ctrl_c_keeps_everything),
+        CASE(ctrl_c_while_it_waits),    CASE(ctrl_c_on_a_full_pipe), CASE(two_pulls_of_one_model),
+        CASE(the_lock_of_the_dead),     CASE(two_models_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
