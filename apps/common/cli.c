@@ -9,6 +9,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "apps/common/growing_text.h"
+
 // Names and file contents end up in messages; none of their bytes may steer the terminal.
 static void make_printable(char *text)
 {
@@ -62,10 +64,15 @@ int nb_fail_error(nb_status status, const nb_error *error)
     return nb_fail(code, "%s", error->text[0] ? error->text : "failed without a reason given");
 }
 
+void nb_out_of_memory(void)
+{
+    exit(nb_fail(NB_EXIT_FIT, "out of memory"));
+}
+
 static void *checked(void *memory)
 {
     if (!memory)
-        exit(nb_fail(NB_EXIT_FIT, "out of memory"));
+        nb_out_of_memory();
     return memory;
 }
 
@@ -102,12 +109,10 @@ int nb_out_json(json_t *object)
     if (!object)
         return nb_fail(NB_EXIT_FAILED, "cannot print this result as JSON; expected text, found bytes that are none");
     // In ASCII, because some readers take U+2028 or U+0085 for the end of a line.
-    char *line =
-        checked(json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII));
-    fputs(line, stdout);
-    putchar('\n');
-    free(line);
-    json_decref(object);
+    nb_growing line = {0};
+    nb_growing_add_json(&line, object, JSON_COMPACT | JSON_REAL_PRECISION(12) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    puts(line.text);
+    nb_growing_release(&line);
     return nb_out_flush();
 }
 

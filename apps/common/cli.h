@@ -29,6 +29,7 @@ void nb_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Memory for the control plane; ends the program with exit code 4 when there is none.
 void *nb_alloc(size_t bytes); // zeroed
 void *nb_resize(void *memory, size_t bytes);
+_Noreturn void nb_out_of_memory(void);
 char *nb_copy_text(const char *text);
 
 // Flushes stdout. 0, or exit code 1 after the error line; a pipe closed by its reader fails without a line.

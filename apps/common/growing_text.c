@@ -51,6 +51,19 @@ bool nb_growing_read(nb_growing *growing, FILE *file, size_t max_bytes)
     return !ferror(file);
 }
 
+static int add_part(const char *text, size_t bytes, void *growing)
+{
+    nb_growing_add(growing, text, bytes);
+    return 0;
+}
+
+void nb_growing_add_json(nb_growing *growing, json_t *value, size_t flags)
+{
+    if (!value || json_dump_callback(value, add_part, growing, flags) != 0)
+        nb_out_of_memory();
+    json_decref(value);
+}
+
 bool nb_room_short(nb_room *room, nb_error *error)
 {
     if (room->size && (room->status != NB_ERR_FIT || room->n <= room->size))

@@ -3,6 +3,7 @@
 #ifndef NB_APPS_GROWING_TEXT_H
 #define NB_APPS_GROWING_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,6 +22,10 @@ void nb_growing_release(nb_growing *growing);           // zeroed again
 const char *nb_growing_text(const nb_growing *growing); // never NULL
 // Everything of a stream. False with errno set when reading fails, or EFBIG beyond `max_bytes`.
 bool nb_growing_read(nb_growing *growing, FILE *file, size_t max_bytes);
+
+// Adds `value` as JSON with jansson's `flags`; the value is released. Ends the program, as for any lack of memory, when
+// it is NULL or cannot be written whole. (json_dumps leaves out, without a word, what its buffer has no room for.)
+void nb_growing_add_json(nb_growing *growing, json_t *value, size_t flags);
 
 // A call that fills a buffer and says, with NB_ERR_FIT, how much room it needs, made until there is enough:
 //     nb_room room = {.n = a guess};

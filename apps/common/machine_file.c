@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 #include "apps/common/model_store.h"
 #include "apps/common/small_file.h"
 
@@ -97,16 +98,14 @@ bool nb_machine_file_parse(nb_machine_file *file, const char *text, size_t bytes
     return is_good;
 }
 
-static char *make_text(const nb_machine_file *file)
+static void make_text(nb_growing *text, const nb_machine_file *file)
 {
     nb_placement_rates rates = file->rates;
     json_t *root = json_pack("{s:i, s:s, s:s, s:I}", "version", FORMAT_VERSION, "cpu", file->cpu, "release",
                              file->release, "memory_total_bytes", (json_int_t)file->memory_total);
     for (size_t i = 0; root && i < NB_COUNT_OF(rate_fields); i++)
         json_object_set_new(root, rate_fields[i].name, nb_json_real(*rate_of(&rates, &rate_fields[i])));
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(root);
-    return text;
+    nb_growing_add_json(text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 }
 
 // ---- file ----------------------------------------------------------------------------------------------------------
@@ -129,12 +128,14 @@ bool nb_machine_file_folder(char *folder, size_t folder_capacity, char *why, siz
 
 bool nb_machine_file_store(const nb_machine_file *file, char *why, size_t capacity)
 {
-    char path[PATH_MAX], *text = make_text(file);
+    char path[PATH_MAX];
+    nb_growing text = {0};
+    make_text(&text, file);
     errno = ENAMETOOLONG;
-    bool is_stored = text && find_path(path) && nb_small_file_write(path, NULL, text, strlen(text));
+    bool is_stored = find_path(path) && nb_small_file_write(path, NULL, text.text, text.bytes);
     if (!is_stored)
         snprintf(why, capacity, "cannot write %.200s: %s", path, strerror(errno));
-    free(text);
+    nb_growing_release(&text);
     return is_stored;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 
 enum {
     HIDDEN = 1024,
@@ -66,7 +67,7 @@ static void add_tensor(json_t *header, uint64_t *end, const char *name, int rows
                                   (json_int_t)begin, (json_int_t)*end));
 }
 
-static char *make_header(const trial *t, uint64_t *data_bytes)
+static void make_header(nb_growing *text, const trial *t, uint64_t *data_bytes)
 {
     static const struct {
         const char *name;
@@ -88,9 +89,7 @@ static char *make_header(const trial *t, uint64_t *data_bytes)
             snprintf(name, sizeof name, "model.layers.%u.%s.weight", layer, parts[i].name);
             add_tensor(header, data_bytes, name, parts[i].rows, parts[i].cols);
         }
-    char *text = json_dumps(header, JSON_COMPACT);
-    json_decref(header);
-    return text;
+    nb_growing_add_json(text, header, JSON_COMPACT);
 }
 
 // BF16 of some hundredths, of either sign.
@@ -107,12 +106,13 @@ static void fill_block(uint8_t *block)
 static bool write_weights(const trial *t)
 {
     uint64_t data_bytes, n_header;
-    char *header = make_header(t, &data_bytes);
+    nb_growing header = {0};
+    make_header(&header, t, &data_bytes);
     FILE *file = fopen(t->weights, "wb");
     uint8_t *block = nb_alloc(BLOCK_BYTES);
-    n_header = header ? strlen(header) : 0;
+    n_header = header.bytes;
     bool is_written =
-        file && header && fwrite(&n_header, sizeof n_header, 1, file) == 1 && fwrite(header, n_header, 1, file) == 1;
+        file && fwrite(&n_header, sizeof n_header, 1, file) == 1 && fwrite(header.text, n_header, 1, file) == 1;
     fill_block(block);
     for (uint64_t done = 0, n; is_written && done < data_bytes; done += n) {
         n = data_bytes - done < BLOCK_BYTES ? data_bytes - done : BLOCK_BYTES;
@@ -122,7 +122,7 @@ static bool write_weights(const trial *t)
     if (file)
         is_written = fclose(file) == 0 && is_written;
     free(block);
-    free(header);
+    nb_growing_release(&header);
     return is_written;
 }
 

@@ -88,11 +88,10 @@ static void emit(nb_hub_progress *progress, json_t *object)
         json_decref(object);
         return;
     }
-    char *line = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12)) : NULL;
-    if (line)
-        fprintf(stderr, "%s\n", line);
-    free(line);
-    json_decref(object);
+    nb_growing line = {0};
+    nb_growing_add_json(&line, object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+    fprintf(stderr, "%s\n", line.text);
+    nb_growing_release(&line);
 }
 
 static void emit_progress(nb_hub_progress *progress, uint64_t bytes, double rate)

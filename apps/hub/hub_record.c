@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 #include "apps/common/small_file.h"
 
 static bool record_path(char path[PATH_MAX], const nb_hub_place *place, const nb_hub_file *file)
@@ -78,11 +79,10 @@ bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const
     }
     json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "repository", name->repository, "revision", name->revision,
                              "commit", commit, "files", files);
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
-    errno = ENOMEM;
-    bool is_written = text && mark_path(path, plan->place) && nb_small_file_write(path, NULL, text, strlen(text));
-    free(text);
-    json_decref(root);
+    nb_growing mark = {0};
+    nb_growing_add_json(&mark, root, JSON_INDENT(1));
+    bool is_written = mark_path(path, plan->place) && nb_small_file_write(path, NULL, mark.text, mark.bytes);
+    nb_growing_release(&mark);
     return is_written;
 }
 

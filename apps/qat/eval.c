@@ -188,11 +188,11 @@ static void write_response(eval_run *run, const nb_response *response, const cha
                   (json_int_t)response->sample, "question", problem->question, "expected", problem->answer, "answer",
                   answer, "right", is_right, "tokens", (json_int_t)response->n_ids, "finish",
                   response->is_truncated ? "length" : "stop", "response", response->text, response->bytes);
-    char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-    if (!text || fprintf(run->out, "%s\n", text) < 0)
+    nb_growing text = {0};
+    nb_growing_add_json(&text, line, JSON_COMPACT);
+    if (fprintf(run->out, "%s\n", text.text) < 0)
         run->has_out_failed = true;
-    free(text);
-    json_decref(line);
+    nb_growing_release(&text);
 }
 
 static void on_response(void *user, const nb_response *response)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/common/growing_text.h"
 #include "apps/common/option_table.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/tutor/traces/traces.h"
@@ -88,19 +89,15 @@ static json_t *as_object(const nb_problem *problem, bool is_train)
 
 static nb_status write_line(nb_writer *file, const nb_problem *problem, bool is_train, nb_error *error)
 {
-    json_t *object = as_object(problem, is_train);
-    char *line = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    json_decref(object);
-    if (!line)
-        return nb_error_set(error, NB_ERR_SYSTEM, "out of memory");
-    size_t bytes = strlen(line);
-    line[bytes] = '\n'; // instead of the zero
+    nb_growing line = {0};
+    nb_growing_add_json(&line, as_object(problem, is_train), JSON_COMPACT);
+    nb_growing_add(&line, "\n", 1);
     nb_status status = NB_OK;
     if (file)
-        status = nb_writer_write(file, line, bytes + 1, error);
+        status = nb_writer_write(file, line.text, line.bytes, error);
     else
-        fwrite(line, 1, bytes + 1, stdout); // nb_out_flush tells of failures
-    free(line);
+        fwrite(line.text, 1, line.bytes, stdout); // nb_out_flush tells of failures
+    nb_growing_release(&line);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 #include "apps/common/terminal.h"
 
 nb_printer nb_printer_open(nb_output output, nb_think think)
@@ -112,11 +113,10 @@ static void print_step(nb_printer *printer, int32_t id)
     json_object_set_new(line, "text", json_stringn(nb_growing_text(&printer->step), printer->step.bytes));
     if (printer->step_reasons)
         json_object_set_new(line, "reasoning", json_true());
-    char *text = json_dumps(line, JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (text)
-        puts(text);
-    free(text);
-    json_decref(line);
+    nb_growing text = {0};
+    nb_growing_add_json(&text, line, JSON_COMPACT | JSON_ENSURE_ASCII);
+    puts(text.text);
+    nb_growing_release(&text);
 }
 
 int nb_printer_step_end(nb_printer *printer, int32_t id)

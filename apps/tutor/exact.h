@@ -11,5 +11,9 @@
 bool nb_number_value(nb_span number, mpq_t value);
 // left = left op right, op of "+-*/". False: division by zero.
 bool nb_numbers_apply(mpq_t left, char op, mpq_t right);
+// "12", "2.5", "5/12", zero-terminated. False: no room.
+bool nb_value_write(mpq_t value, char *text, size_t capacity);
+// The bytes of the sign of an operation that a text begins with, zero for none; `op` is one of "+-*/".
+size_t nb_operator_take(const char *text, size_t bytes, char *op);
 
 #endif

@@ -118,6 +118,13 @@ static void split_fraction(number *left, number *right)
     left->is_percent = false;
 }
 
+size_t nb_operator_take(const char *text, size_t bytes, char *op)
+{
+    reader in = {text, text + bytes};
+    *op = take_operator(&in);
+    return (size_t)(in.at - text);
+}
+
 typedef struct step {
     number left, right, result;
     char op;
@@ -260,6 +267,15 @@ static bool write_decimal(mpq_t value, long places, char *text, size_t capacity)
     return n >= 0 && (size_t)n < capacity;
 }
 
+bool nb_value_write(mpq_t value, char *text, size_t capacity)
+{
+    long places = places_of(value);
+    if (places >= 0 && places <= 12)
+        return write_decimal(value, places, text, capacity);
+    int n = gmp_snprintf(text, capacity, "%Qd", value);
+    return n >= 0 && (size_t)n < capacity;
+}
+
 bool nb_step_solve(const nb_step_parts *parts, char *text, size_t capacity)
 {
     number left, right;
@@ -268,15 +284,7 @@ bool nb_step_solve(const nb_step_parts *parts, char *text, size_t capacity)
     mpq_t a, b;
     mpq_inits(a, b, NULL);
     bool is_solved = set_value(a, &left) && set_value(b, &right) && nb_numbers_apply(a, parts->op, b);
-    if (is_solved) {
-        long places = places_of(a);
-        if (places >= 0 && places <= 12)
-            is_solved = write_decimal(a, places, text, capacity);
-        else {
-            int n = gmp_snprintf(text, capacity, "%Qd", a);
-            is_solved = n >= 0 && (size_t)n < capacity;
-        }
-    }
+    is_solved = is_solved && nb_value_write(a, text, capacity);
     mpq_clears(a, b, NULL);
     return is_solved;
 }

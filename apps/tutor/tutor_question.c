@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <utf8proc.h>
 
-#include "apps/tutor/steps.h"
+#include "apps/tutor/calculation.h"
 
 static bool refuse(char *why, size_t capacity, const char *what)
 {
@@ -71,7 +71,7 @@ static size_t calculation_bytes(const char *text)
     static const char *const signs[] = {"×", "·", "÷", "−"};
     size_t n = 0;
     for (;;) {
-        size_t plain = strspn(text + n, "0123456789.,$%/+-*x ");
+        size_t plain = strspn(text + n, "0123456789.,$%/+-*x() ");
         n += plain;
         size_t i = 0;
         while (i < sizeof signs / sizeof signs[0] && strncmp(text + n, signs[i], strlen(signs[i])) != 0)
@@ -84,22 +84,9 @@ static size_t calculation_bytes(const char *text)
 
 static size_t trimmed(const char *text, size_t bytes)
 {
-    while (bytes > 0 && strchr(" .,", text[bytes - 1]))
+    while (bytes > 0 && strchr(" .,(", text[bytes - 1]))
         bytes--;
     return bytes;
-}
-
-// The step whose left side stands in text[0..bytes); `line` keeps what `parts` points into.
-static nb_step_verdict read_calculation(const char *text, size_t bytes, char *line, size_t capacity,
-                                        nb_step_parts *parts)
-{
-    int n = snprintf(line, capacity, "%.*s = 0", (int)bytes, text);
-    return n < 0 || (size_t)n >= capacity ? NB_STEP_NONE : nb_step_check(line, (size_t)n, parts);
-}
-
-static bool is_zero(nb_span number)
-{
-    return nb_numbers_compare(number.text, number.bytes, "0", 1) == NB_STEP_RIGHT;
 }
 
 static bool says_by_zero(const char *text)
@@ -122,31 +109,25 @@ static size_t count_digits(const char *text, size_t bytes)
     return n;
 }
 
-static void keep_calculation(nb_question *question, const char *text, size_t bytes, const nb_step_parts *parts)
-{
-    if (bytes < sizeof question->calculation && nb_step_solve(parts, question->value, sizeof question->value))
-        snprintf(question->calculation, sizeof question->calculation, "%.*s", (int)bytes, text);
-    else
-        question->value[0] = 0;
-}
-
 // Looks at every calculation. False: one divides by zero.
 static bool read_calculations(nb_question *question)
 {
-    char line[NB_QUESTION_MAX_BYTES + 8];
     size_t n_digits = count_digits(question->text, strlen(question->text)), n_found = 0, bytes;
-    for (const char *at = question->text; *at; at += bytes ? bytes : 1) {
-        nb_step_parts parts;
+    for (const char *at = question->text; *at; at += bytes) {
+        char value[NB_VALUE_BYTES];
         bytes = *at == ' ' ? 0 : calculation_bytes(at);
         size_t n = trimmed(at, bytes);
         bool is_word = at > question->text && ((at[-1] | 32) >= 'a' && (at[-1] | 32) <= 'z');
-        if (n == 0 || is_word || read_calculation(at, n, line, sizeof line, &parts) == NB_STEP_NONE)
-            continue;
-        if (parts.op == '/' && is_zero(parts.right))
+        nb_calculation found = is_word ? NB_CALCULATION_NONE : nb_calculation_solve(at, n, value, sizeof value);
+        if (found == NB_CALCULATION_BY_ZERO)
             return false;
-        n_found++;
-        if (count_digits(at, n) == n_digits)
-            keep_calculation(question, at, n, &parts);
+        n_found += found != NB_CALCULATION_NONE;
+        if (found == NB_CALCULATION_SOLVED && n < NB_VALUE_BYTES && count_digits(at, n) == n_digits) {
+            memcpy(question->value, value, sizeof value);
+            snprintf(question->calculation, sizeof question->calculation, "%.*s", (int)n, at);
+        }
+        if (bytes == 0 || (found == NB_CALCULATION_NONE && *at == '('))
+            bytes = 1; // what stands in parentheses may be one
     }
     if (n_found != 1)
         question->calculation[0] = question->value[0] = 0;

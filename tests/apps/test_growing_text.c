@@ -26,6 +26,27 @@ static void bytes_grow(void **state)
     assert_null(growing.text);
 }
 
+static void json_is_added_whole(void **state)
+{
+    (void)state;
+    json_t *object = json_object();
+    char key[8];
+    for (int i = 0; i < 200; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        json_object_set_new(object, key, json_integer(i));
+    }
+    nb_growing growing = {0};
+    nb_growing_add(&growing, "x ", 2);
+    nb_growing_add_json(&growing, json_incref(object), JSON_COMPACT);
+    assert_int_equal(strlen(growing.text), growing.bytes);
+    assert_memory_equal(growing.text, "x {\"k0\":0,\"k1\":1,", 17);
+    json_t *again = json_loads(growing.text + 2, 0, NULL);
+    assert_true(json_equal(object, again));
+    json_decref(again);
+    json_decref(object);
+    nb_growing_release(&growing);
+}
+
 // A call that needs `wanted` items; returns how often it was made.
 static unsigned fill(size_t guess, size_t wanted, nb_status refusal, nb_room *room, nb_error *error)
 {
@@ -66,6 +87,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_grow),
+        cmocka_unit_test(json_is_added_whole),
         cmocka_unit_test(a_call_is_made_until_it_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

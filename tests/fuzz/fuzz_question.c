@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/tutor/steps.h"
+#include "apps/tutor/equations.h"
 #include "apps/tutor/tutor_question.h"
 #include "apps/tutor/tutor_sources.h"
 
@@ -14,8 +14,9 @@ static void check_value(const nb_question *question)
 {
     char line[2 * NB_VALUE_BYTES + 8];
     int n = snprintf(line, sizeof line, "%s = %s", question->calculation, question->value);
-    nb_step_verdict verdict = nb_step_check(line, (size_t)n, NULL);
-    if (verdict != NB_STEP_RIGHT && verdict != NB_STEP_UNCHECKABLE)
+    nb_equations found;
+    if (nb_step_check(line, (size_t)n, NULL) == NB_STEP_WRONG ||
+        nb_equations_check(line, (size_t)n, &found) == NB_STEP_WRONG)
         abort();
 }
 

@@ -15,8 +15,8 @@ level=${LEVEL:-}
 # The budget of every arm, in steps of `batch` traces: stage 1 and stage 2 stand 4 to 1, as in the paper.
 batch=${BATCH:-32}
 rows=${ROWS:-2048}
-steps_one=${STEPS_ONE:-3200}
-steps_two=${STEPS_TWO:-800}
+steps_one=${STEPS_ONE:-2400}
+steps_two=${STEPS_TWO:-600}
 lr_one=${LR_ONE:-3e-3}
 lr_two=${LR_TWO:-5e-4}
 
