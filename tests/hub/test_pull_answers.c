@@ -139,6 +139,28 @@ static void what_is_not_there(void **state)
     expect_nothing(c);
 }
 
+// What there is instead: from the Hub's lists of revisions and of an author's models.
+static void did_you_mean(void **state)
+{
+    pull_case *c = *state;
+    mock_fault_add(
+        c->hub, (mock_fault){.kind = MOCK_ANSWER,
+                             .match = "GET hub /api/models/acme/tiny/refs",
+                             .status = 200,
+                             .body = "{\"branches\":[{\"name\":\"main\"}],\"tags\":[{\"name\":\"v1.0\"},{\"x\":1}]}"});
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_ANSWER,
+                                        .match = "GET hub /api/models",
+                                        .status = 200,
+                                        .body = "[{\"id\":\"acme/large\"},{\"id\":\"acme/tiny\"},7]"});
+    pull_run(c, "acme/tiny@v1.1");
+    pull_expect_error(c, 3, "v1\\.1", "try @v1\\.0", NULL);
+    pull_run(c, "acme/tinny");
+    pull_expect_error(c, 3, "acme/tinny", "try acme/tiny", NULL);
+    pull_run(c, "acme/something-else");
+    pull_expect_error(c, 3, "token|spelling", NULL);
+    assert_null(strstr(c->err, "try acme"));
+}
+
 static void wrong_usage(void **state)
 {
     pull_case *c = *state;
@@ -424,6 +446,7 @@ int main(void)
         CASE(a_token_that_would_end_its_header),
         CASE(a_gated_repository),
         CASE(what_is_not_there),
+        CASE(did_you_mean),
         CASE(wrong_usage),
         CASE(odd_answers_of_the_api),
         CASE(redirects_that_are_refused),
