@@ -9,12 +9,12 @@
 #include "apps/common/model_store.h"
 #include "apps/common/option_table.h"
 #include "apps/qat/init_model.h"
+#include "apps/qat/json_file.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/qat/quantize_config.h"
 #include "apps/qat/staging.h"
 #include "platform/file.h"
 #include "platform/path.h"
-#include "runtime/json.h"
 #include "runtime/limits.h"
 
 typedef struct init_options {
@@ -132,32 +132,14 @@ static json_t *generation_object(const nb_text_info *text)
     return json_pack("{s:b, s:b, s:o}", "_from_model_config", 1, "do_sample", 0, "eos_token_id", stops);
 }
 
-static nb_status write_text(const char *directory, const char *name, const char *text, nb_error *error)
-{
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path)
-        return nb_path_error("write", directory, ENAMETOOLONG, error);
-    return nb_file_write(path, text, strlen(text), error);
-}
-
-// Takes over the reference.
-static nb_status write_object(const char *directory, const char *name, json_t *object, nb_error *error)
-{
-    char *text = nb_json_text(object, JSON_INDENT(2));
-    json_decref(object);
-    if (!text)
-        return nb_error_set(error, NB_ERR_SYSTEM, "out of memory");
-    nb_status status = write_text(directory, name, text, error);
-    free(text);
-    return status;
-}
-
 static nb_status copy_config(const char *from, const char *directory, nb_error *error)
 {
-    char *text;
+    char path[PATH_MAX], *text;
     size_t bytes;
+    if (snprintf(path, sizeof path, "%s/config.json", directory) >= (int)sizeof path)
+        return nb_path_error("write", directory, ENAMETOOLONG, error);
     NB_TRY(nb_file_read(from, NB_LIMIT_CONFIG_BYTES, &text, &bytes, error));
-    nb_status status = write_text(directory, "config.json", text, error);
+    nb_status status = nb_file_write(path, text, bytes, error);
     free(text);
     return status;
 }
@@ -177,9 +159,10 @@ static nb_status write_configs(const init_options *options, const char *director
         status = nb_error_set(error, NB_ERR_INPUT, "%s: expected an eos_token in tokenizer_config.json, found none",
                               options->tokenizer);
     else
-        status = write_object(directory, "config.json", config_object(options, info.n_tokens, info.stop_ids[0]), error);
+        status = nb_json_file_write(directory, "config.json", config_object(options, info.n_tokens, info.stop_ids[0]),
+                                    error);
     if (status == NB_OK && !options->config)
-        status = write_object(directory, "generation_config.json", generation_object(&info), error);
+        status = nb_json_file_write(directory, "generation_config.json", generation_object(&info), error);
     nb_text_close(text);
     return status;
 }

@@ -271,14 +271,6 @@ static json_t *report_of(const qfit_job *job)
                      (int)nb_pool_size(job->pool), "seconds", job->seconds);
 }
 
-static nb_status write_report(const qfit_job *job, nb_error *error)
-{
-    json_t *report = report_of(job);
-    nb_status status = nb_json_file_write(job->options.report, report, error);
-    json_decref(report);
-    return status;
-}
-
 static int show(const qfit_job *job)
 {
     if (job->options.is_json)
@@ -306,7 +298,7 @@ static nb_status fit(qfit_job *job)
     NB_TRY(write_directory(job));
     job->seconds = nb_now_s() - start_s;
     if (job->options.report)
-        NB_TRY(write_report(job, &job->error));
+        NB_TRY(nb_json_file_write(NULL, job->options.report, report_of(job), &job->error));
     return nb_staging_publish(&job->staging, &job->error);
 }
 

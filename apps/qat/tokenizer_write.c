@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/qat/tokenizer_write.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "platform/file.h"
-#include "platform/path.h"
+#include "apps/qat/json_file.h"
 #include "runtime/bytelevel.h"
-#include "runtime/json.h"
 
 const char *const nb_special_tokens[NB_N_SPECIAL] = {"<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>",
                                                      "</think>"};
@@ -112,24 +108,9 @@ static json_t *config_object(uint32_t n_max_positions)
                      chat_template, "clean_up_tokenization_spaces", 0);
 }
 
-// Takes over the reference.
-static nb_status write_json(json_t *object, const char *directory, const char *name, nb_error *error)
-{
-    char path[PATH_MAX];
-    char *text = nb_json_text(object, JSON_INDENT(1));
-    json_decref(object);
-    if (!text)
-        return nb_error_set(error, NB_ERR_SYSTEM, "out of memory");
-    nb_status status = snprintf(path, sizeof path, "%s/%s", directory, name) >= (int)sizeof path
-                           ? nb_path_error("write", directory, ENAMETOOLONG, error)
-                           : nb_file_write(path, text, strlen(text), error);
-    free(text);
-    return status;
-}
-
 nb_status nb_tokenizer_write(const nb_bpe_trainer *trainer, uint32_t n_max_positions, const char *directory,
                              nb_error *error)
 {
-    NB_TRY(write_json(tokenizer_object(trainer), directory, "tokenizer.json", error));
-    return write_json(config_object(n_max_positions), directory, "tokenizer_config.json", error);
+    NB_TRY(nb_json_file_write(directory, "tokenizer.json", tokenizer_object(trainer), error));
+    return nb_json_file_write(directory, "tokenizer_config.json", config_object(n_max_positions), error);
 }

@@ -75,9 +75,7 @@ void nb_training_add(json_t *record, json_t *stage)
 
 nb_status nb_training_write(const json_t *record, const char *directory, nb_error *error)
 {
-    char path[PATH_MAX];
-    NB_TRY(name_file(path, directory, error));
-    return nb_json_file_write(path, record, error);
+    return nb_json_file_write(directory, file_name, json_incref((json_t *)record), error);
 }
 
 static nb_status differ(const char *key, const json_t *kept, const json_t *asked, nb_error *error)
