@@ -47,7 +47,7 @@ TUTOR_LIBS = $(shell pkg-config --libs sqlite3)
 # The test Hub, and the client that tests it.
 HUB_LIBS = $(shell pkg-config --libs libmicrohttpd libcurl)
 # The fetcher: nibble alone.
-CURL_LIBS = $(shell pkg-config --libs libcurl)
+CURL_LIBS = $(shell pkg-config --libs libcurl libssl)
 # The products of training: nibble-qat alone.
 QAT_LIBS = -ldnnl -l:libgomp.so.1
 # The programs' allocator; the library leaves that choice to whoever embeds it, sanitizers bring their own.
@@ -95,7 +95,7 @@ $(LINK) $(LIB_LIBS) $(APP_LIBS) $(TUTOR_LIBS) $(CURL_LIBS) $(QAT_LIBS) $(MALLOC_
 endef
 LISTS_TEXT = $(LIB_SRC) $(APP_SRC) $(QAT_SRC) $(SUPPORT_SRC) $(HUB_SRC)
 $(BUILD)/flags.stamp: FORCE
-	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 libcurl || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
+	@pkg-config --exists $(LIB_PKGS) libedit gmp sqlite3 libcurl libssl || { echo "nibble: libraries are missing; try 'make deps'" >&2; exit 1; }
 	$(shell mkdir -p $(@D))$(file >$@.new,$(FLAGS_TEXT))
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 $(BUILD)/lists.stamp: FORCE

@@ -73,7 +73,7 @@ static bool start(worker *w, shared *s, bool is_first)
     w->shared = s;
     w->owns_http = fetch->http && !is_first;
     bringer->fetch = fetch;
-    bringer->http = w->owns_http ? nb_http_create(fetch->options, fetch->is_cancelled) : fetch->http;
+    bringer->http = w->owns_http ? nb_http_create_beside(fetch->http) : fetch->http;
     bringer->digest = nb_hub_digest_create();
     if (!bringer->digest || (fetch->http && !bringer->http))
         return false;

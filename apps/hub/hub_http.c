@@ -154,7 +154,9 @@ static bool set_up(nb_http *http)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, http);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, http);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");  // decided here
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); // decided here
+    if (http->trust && nb_hub_trust_use(http->trust, easy))
+        return is_good;
     if (options->ca_file || options->ca_folder) { // instead of the system's, as with the official client
         is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK;
         is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAPATH, options->ca_folder) == CURLE_OK;
@@ -162,11 +164,12 @@ static bool set_up(nb_http *http)
     return is_good;
 }
 
-nb_http *nb_http_create(const nb_hub_options *options, const atomic_bool *is_cancelled)
+static nb_http *create(const nb_hub_options *options, const atomic_bool *is_cancelled, nb_hub_trust *trust)
 {
     nb_http *http = nb_alloc(sizeof *http);
     http->options = options;
     http->is_cancelled = is_cancelled;
+    http->trust = trust;
     http->multi = curl_multi_init();
     http->easy = curl_easy_init();
     if (http->multi && http->easy && nb_hub_origin_of(&http->endpoint, options->endpoint) && set_up(http))
@@ -175,12 +178,25 @@ nb_http *nb_http_create(const nb_hub_options *options, const atomic_bool *is_can
     return NULL;
 }
 
+nb_http *nb_http_create(const nb_hub_options *options, const atomic_bool *is_cancelled)
+{
+    nb_hub_origin endpoint;
+    bool is_secure = nb_hub_origin_of(&endpoint, options->endpoint) && endpoint.is_secure;
+    return create(options, is_cancelled, is_secure ? nb_hub_trust_load(options) : NULL);
+}
+
+nb_http *nb_http_create_beside(const nb_http *other)
+{
+    return create(other->options, other->is_cancelled, nb_hub_trust_share(other->trust));
+}
+
 void nb_http_free(nb_http *http)
 {
     if (!http)
         return;
     curl_easy_cleanup(http->easy);
     curl_multi_cleanup(http->multi);
+    nb_hub_trust_release(http->trust);
     free(http);
 }
 

@@ -44,6 +44,8 @@ typedef struct nb_http_request {
 
 // `is_cancelled` ends requests within a moment (as does nb_stop_requested). NULL when libcurl can't.
 nb_http *nb_http_create(const nb_hub_options *options, const atomic_bool *is_cancelled);
+// One more, for another thread, with the same options.
+nb_http *nb_http_create_beside(const nb_http *other);
 void nb_http_free(nb_http *http);
 
 // True when a 200 or 206 came whole. `head` tells what the headers were either way.

@@ -7,11 +7,13 @@
 
 #include "apps/hub/hub_address.h"
 #include "apps/hub/hub_http.h"
+#include "apps/hub/hub_trust.h"
 
 struct nb_http {
     const nb_hub_options *options;
     const atomic_bool *is_cancelled;
     nb_hub_origin endpoint;
+    nb_hub_trust *trust; // NULL: libcurl reads the authorities itself
     CURLM *multi;
     CURL *easy;
     char error[CURL_ERROR_SIZE];
