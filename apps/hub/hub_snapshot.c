@@ -2,7 +2,7 @@
 #include "apps/hub/hub_snapshot.h"
 
 #include <errno.h>
-#include <fts.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/small_file.h"
+#include "apps/common/tree_walk.h"
 
 static bool fail(nb_hub_failure *failure, const char *what, const char *path)
 {
@@ -31,17 +32,10 @@ bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_
 
 // ---- links ---------------------------------------------------------------------------------------------------------
 
-static bool remove_tree(const char *path)
+static void remove_tree(const char *path)
 {
-    char *const roots[] = {(char *)(uintptr_t)path, NULL};
-    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    bool is_gone = tree != NULL;
-    for (FTSENT *entry; tree && (entry = fts_read(tree));)
-        if (entry->fts_info != FTS_D && remove(entry->fts_path) != 0 && errno != ENOENT)
-            is_gone = false;
-    if (tree)
-        fts_close(tree);
-    return is_gone;
+    char why[256] = ""; // what stays does no harm
+    (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
 }
 
 // PATH -> ../../blobs/ETAG, with one more ../ for every folder in PATH.
@@ -106,17 +100,31 @@ static bool add_links(const nb_hub_plan *plan, const char *folder, nb_hub_failur
     return is_good;
 }
 
+typedef struct syncing {
+    const char *root;
+    int reason; // of the last that could not be
+} syncing;
+
+static void sync_entry(void *user, const nb_tree_entry *entry)
+{
+    syncing *s = user;
+    char path[PATH_MAX];
+    if (S_ISDIR(entry->stats.st_mode) && (!nb_path_make(path, "%s/%s", s->root, entry->path) || !nb_folder_sync(path)))
+        s->reason = errno;
+}
+
 static bool sync_folders(const char *root, nb_hub_failure *failure)
 {
-    char *const roots[] = {(char *)(uintptr_t)root, NULL};
-    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    bool is_good = tree != NULL;
-    for (FTSENT *entry; tree && (entry = fts_read(tree));)
-        if (entry->fts_info == FTS_DP)
-            is_good = nb_folder_sync(entry->fts_path) && is_good;
-    if (tree)
-        fts_close(tree);
-    return is_good || fail(failure, "write", root);
+    char why[256] = "";
+    syncing s = {.root = root};
+    nb_tree tree = {.visit = sync_entry, .user = &s, .why = why};
+    nb_tree_walk(&tree, nb_tree_open(AT_FDCWD, root, why));
+    if (why[0]) {
+        nb_hub_failure_set(failure, NB_HUB_DISK, "cannot read %.120s/%.120s", root, why);
+        return false;
+    }
+    errno = s.reason;
+    return (s.reason == 0 && nb_folder_sync(root)) || fail(failure, "write", root);
 }
 
 bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name, const char *commit,
@@ -165,38 +173,48 @@ bool nb_hub_snapshot_is_published(const nb_hub_plan *plan, const nb_model_name *
 
 // ---- listing -------------------------------------------------------------------------------------------------------
 
-static void list_entry(const char *path, const char *path_in_snapshot, nb_hub_listing *listing, size_t *n_strange)
+typedef struct snapshot_list {
+    nb_hub_listing *listing;
+    size_t *n_strange;
+} snapshot_list;
+
+static void list_entry(void *user, const nb_tree_entry *entry)
 {
+    const snapshot_list *l = user;
     char target[PATH_MAX];
     struct stat info;
-    ssize_t n = readlink(path, target, sizeof target - 1);
+    if (S_ISDIR(entry->stats.st_mode))
+        return;
+    ssize_t n = readlinkat(entry->folder, entry->name, target, sizeof target - 1);
     target[n > 0 ? n : 0] = 0;
     const char *slash = strrchr(target, '/');
     const char *etag = slash ? slash + 1 : "";
     bool is_blob = nb_hub_is_hex(etag, 40) || nb_hub_is_hex(etag, 64);
-    if (is_blob && stat(path, &info) == 0 && S_ISREG(info.st_mode) && !nb_hub_path_refusal(path_in_snapshot) &&
-        listing->n_files < NB_HUB_MAX_FILES)
-        nb_hub_listing_put(listing, path_in_snapshot, (uint64_t)info.st_size, etag);
+    if (is_blob && fstatat(entry->folder, entry->name, &info, 0) == 0 && S_ISREG(info.st_mode) &&
+        !nb_hub_path_refusal(entry->path) && l->listing->n_files < NB_HUB_MAX_FILES)
+        nb_hub_listing_put(l->listing, entry->path, (uint64_t)info.st_size, etag);
     else
-        ++*n_strange;
+        ++*l->n_strange;
 }
 
 bool nb_hub_snapshot_list(const nb_hub_place *place, const char *commit, nb_hub_listing *listing, size_t *n_strange,
                           nb_hub_failure *failure)
 {
-    char snapshot[PATH_MAX], why[256];
+    char snapshot[PATH_MAX], why[256] = "";
+    snapshot_list l = {.listing = listing, .n_strange = n_strange};
+    nb_tree tree = {.visit = list_entry, .user = &l, .why = why};
     memset(listing, 0, sizeof *listing);
     *n_strange = 0;
     if (!nb_hub_snapshot_path(snapshot, place->cache_folder, commit))
         return fail(failure, "name a snapshot in", place->cache_folder);
-    char *const roots[] = {snapshot, NULL};
-    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    if (!tree)
+    int fd = open(snapshot, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
         return fail(failure, "read", snapshot);
-    for (FTSENT *entry; (entry = fts_read(tree));)
-        if (entry->fts_info != FTS_D && entry->fts_info != FTS_DP)
-            list_entry(entry->fts_path, entry->fts_path + strlen(snapshot) + 1, listing, n_strange);
-    fts_close(tree);
+    nb_tree_walk(&tree, fd);
+    if (why[0]) {
+        nb_hub_failure_set(failure, NB_HUB_DISK, "cannot read %.120s/%.120s", snapshot, why);
+        return false;
+    }
     if (nb_hub_listing_finish(listing, why, sizeof why))
         return true;
     nb_hub_failure_set(failure, NB_HUB_LISTING, "%s", why);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "apps/common/small_file.h"
-#include "apps/models/tree_walk.h"
+#include "apps/common/tree_walk.h"
 
 static bool fail(char why[256], const char *what)
 {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
-#include "apps/models/tree_walk.h"
+#include "apps/common/tree_walk.h"
 
 enum { LINK_BYTES_MAX = 4096 };
 

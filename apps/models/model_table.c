@@ -11,10 +11,10 @@
 #include "apps/common/model_store.h"
 #include "apps/common/model_use.h"
 #include "apps/common/small_file.h"
+#include "apps/common/tree_walk.h"
 #include "apps/models/hub_scan.h"
 #include "apps/models/pull_mark.h"
 #include "apps/models/store_add.h"
-#include "apps/models/tree_walk.h"
 
 static nb_model_row *add_row(nb_model_table *table, const char *repository, const char *commit, const char *directory)
 {

@@ -12,11 +12,11 @@
 #include "apps/common/model_use.h"
 #include "apps/common/option_table.h"
 #include "apps/common/small_file.h"
+#include "apps/common/tree_walk.h"
 #include "apps/hub/hub_lock.h"
 #include "apps/models/hub_remove.h"
 #include "apps/models/store_add.h"
 #include "apps/models/store_remove.h"
-#include "apps/models/tree_walk.h"
 
 enum { ARGS_MAX = 1000 };
 

@@ -15,9 +15,9 @@
 #include "apps/common/small_file.h"
 #include "apps/common/stop.h"
 #include "apps/common/terminal.h"
+#include "apps/common/tree_walk.h"
 #include "apps/hub/hub_digest.h"
 #include "apps/models/pull_mark.h"
-#include "apps/models/tree_walk.h"
 
 enum { BUFFER_BYTES = 1 << 20, SPARE_BYTES = 16 << 20 };
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "apps/common/small_file.h"
-#include "apps/models/tree_walk.h"
+#include "apps/common/tree_walk.h"
 
 #define HIDDEN ".removed-"
 

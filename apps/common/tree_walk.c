@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "apps/models/tree_walk.h"
+#include "apps/common/tree_walk.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -48,10 +48,12 @@ static void walk(nb_tree *tree, int fd, int depth)
         }
         tree->path[length] = 0;
     }
-    if (folder)
+    if (folder) {
         closedir(folder);
-    else if (fd >= 0)
+    } else if (fd >= 0) {
+        note(tree->why, strerror(errno), tree->path);
         close(fd);
+    }
 }
 
 void nb_tree_walk(nb_tree *tree, int fd)
