@@ -266,6 +266,9 @@ bool nb_hub_cache_make(const char *cache)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0)
         return errno == EEXIST;
-    bool is_written = write(fd, tag, sizeof tag - 1) == sizeof tag - 1;
-    return close(fd) == 0 && is_written;
+    ssize_t n;
+    do
+        n = write(fd, tag, sizeof tag - 1);
+    while (n < 0 && errno == EINTR);
+    return close(fd) == 0 && n == sizeof tag - 1;
 }

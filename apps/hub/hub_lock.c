@@ -88,7 +88,11 @@ static bool write_owner(int fd)
     nb_hub_owner_here(&here);
     int n = snprintf(text, sizeof text, "%llu %llu %s\n", (unsigned long long)here.process,
                      (unsigned long long)here.start_time, here.boot);
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
+    ssize_t n_written;
+    do
+        n_written = ftruncate(fd, 0) == 0 ? pwrite(fd, text, (size_t)n, 0) : -1;
+    while (n_written < 0 && errno == EINTR);
+    return n_written == n;
 }
 
 nb_hub_lock_state nb_hub_lock_try(nb_hub_lock *lock, const char *path, nb_hub_owner *owner)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -346,6 +347,8 @@ static int set_up(pull *p)
 int nb_pull(const nb_pull_args *args)
 {
     pull *p = nb_alloc(sizeof *p);
+    // A worker without memory ends the process; at its exit the others may still hash, so libcrypto stays as it is.
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     p->args = args;
     p->lock.fd = -1;
     p->progress = nb_hub_progress_create(args->is_json);
