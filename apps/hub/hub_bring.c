@@ -14,7 +14,7 @@
 
 enum {
     MAX_BAD = 2,               // contents that are not what the list says: one more try
-    PROGRESS_BYTES = 64 << 10, // a try that brought less was in vain
+    PROGRESS_BYTES = 64 << 10, // tries that together brought less were in vain
 };
 
 static bool is_cancelled(const nb_hub_fetch *fetch)
@@ -116,16 +116,21 @@ static bool throw_away(nb_hub_bringer *w, nb_hub_failure *failure)
     return false;
 }
 
-// After a failed try: waits for the next. False when there is none.
-static bool wait_for_next(nb_hub_bringer *w, nb_hub_tries *tries, uint32_t *n_bad, uint64_t progress_bytes,
+// After a failed try: waits for the next. False when there is none. `*from_bytes` is where the part ended when tries
+// were last counted anew.
+static bool wait_for_next(nb_hub_bringer *w, nb_hub_tries *tries, uint32_t *n_bad, uint64_t *from_bytes,
                           nb_hub_failure *failure)
 {
     nb_hub_fetch *fetch = w->fetch;
     double wait_s;
     if (nb_hub_is_bad_content(failure) && ++*n_bad >= MAX_BAD + (failure->problem == NB_HUB_RANGE))
         return false;
-    if (!nb_hub_is_bad_content(failure) && progress_bytes >= PROGRESS_BYTES)
+    if (w->part.at_bytes < *from_bytes) // it was begun anew
+        *from_bytes = w->part.at_bytes;
+    if (!nb_hub_is_bad_content(failure) && w->part.at_bytes - *from_bytes >= PROGRESS_BYTES) {
+        *from_bytes = w->part.at_bytes;
         tries->n_failed = 0;
+    }
     if (!nb_hub_tries_next(tries, failure, &wait_s))
         return false;
     nb_hub_progress_retry(fetch->progress, w->blob->file->path, failure, wait_s);
@@ -141,8 +146,8 @@ static bool complete(nb_hub_bringer *w, nb_hub_failure *failure)
     nb_hub_fetch *fetch = w->fetch;
     nb_hub_tries tries = {.options = fetch->options};
     uint32_t n_bad = 0;
+    uint64_t from_bytes = w->part.at_bytes;
     for (;;) {
-        uint64_t before_bytes = w->part.at_bytes;
         memset(failure, 0, sizeof *failure);
         bool is_whole = w->part.at_bytes == w->blob->file->bytes;
         if (!is_whole && !nb_hub_pace_wait(fetch->pace, NB_HUB_ASK_FILE)) {
@@ -154,8 +159,7 @@ static bool complete(nb_hub_bringer *w, nb_hub_failure *failure)
                 return true;
             nb_hub_failure_set(failure, NB_HUB_HASH, "another hash");
         }
-        uint64_t progress_bytes = w->part.at_bytes > before_bytes ? w->part.at_bytes - before_bytes : 0;
-        if (!throw_away(w, failure) || !wait_for_next(w, &tries, &n_bad, progress_bytes, failure))
+        if (!throw_away(w, failure) || !wait_for_next(w, &tries, &n_bad, &from_bytes, failure))
             return false;
     }
 }

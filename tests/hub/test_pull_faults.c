@@ -166,6 +166,69 @@ static void tries_are_counted(void **state)
     }
 }
 
+// ---- a little at a time ------------------------------------------------------------------------------------------
+
+// The model's requests begin where the ones before were cut.
+static void expect_steps(pull_case *c, size_t n_tries, uint64_t step_bytes)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < mock_request_count(c->hub); i++) {
+        mock_request r = mock_request_get(c->hub, i);
+        if (strcmp(r.host, "cdn") == 0)
+            assert_int_equal(r.begin, step_bytes * n++);
+    }
+    assert_int_equal(n, n_tries);
+}
+
+static void expect_part(pull_case *c, size_t bytes)
+{
+    size_t n = 0;
+    char *data = pull_blob_read(c, model_etag(c), &n);
+    assert_non_null(data);
+    assert_int_equal(n, bytes);
+    assert_int_equal(pull_part_bytes(c, model_etag(c)), bytes);
+    assert_memory_equal(data, pull_bytes(10, PULL_MODEL_BYTES), n);
+    free(data);
+}
+
+// Tries that bring next to nothing are in vain, as many as --retries allows; what they brought is kept all the same.
+static void one_byte_a_try(void **state)
+{
+    pull_case *c = *state;
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_CUT, .match = cdn, .at = 1});
+    pull_run(c, "acme/tiny --retries 6");
+    pull_expect_error(c, 1, "127\\.0\\.0\\.2", NULL);
+    pull_expect_only(c, NULL);
+    pull_expect_tidy(c, true);
+    expect_steps(c, 7, 1);
+    expect_part(c, 7);
+    mock_fault_clear(c->hub);
+    mock_request_forget(c->hub);
+    pull_run(c, "acme/tiny");
+    pull_expect_success(c);
+    pull_expect_tree(c);
+    assert_int_equal(mock_request_bytes(c->hub, cdn), PULL_MODEL_BYTES - 7);
+}
+
+// Cuts after 30,000 bytes, 49 of them: three together are progress, so three retries do, and one does not.
+static void small_steps_that_lead_there(void **state)
+{
+    enum { STEP_BYTES = 30000 };
+    pull_case *c = *state;
+    mock_fault_add(c->hub, (mock_fault){.kind = MOCK_CUT, .match = cdn, .at = STEP_BYTES});
+    pull_run(c, "acme/tiny --retries 1 --retry-wait 0.001");
+    pull_expect_error(c, 1, "127\\.0\\.0\\.2", NULL);
+    pull_expect_only(c, NULL);
+    expect_steps(c, 2, STEP_BYTES);
+    expect_part(c, 2 * STEP_BYTES);
+    mock_request_forget(c->hub);
+    pull_run(c, "acme/tiny --retries 3 --retry-wait 0.001");
+    pull_expect_success(c);
+    pull_expect_tree(c);
+    assert_int_equal(mock_request_bytes(c->hub, cdn), PULL_MODEL_BYTES - 2 * STEP_BYTES);
+    assert_int_equal(mock_request_matching(c->hub, cdn), PULL_MODEL_BYTES / STEP_BYTES - 2);
+}
+
 // ---- Range -------------------------------------------------------------------------------------------------------
 
 // A part of 700000 bytes, made by a cut.
@@ -370,6 +433,8 @@ int main(void)
         cmocka_unit_test(troubles_for_ever),
         cmocka_unit_test(troubles_once),
         CASE(tries_are_counted),
+        CASE(one_byte_a_try),
+        CASE(small_steps_that_lead_there),
         CASE(a_resumed_part),
         cmocka_unit_test(ranges_that_are_wrong),
         CASE(a_part_that_was_spoilt),
