@@ -47,6 +47,10 @@ static ssize_t allowance(sending *s, uint64_t position, size_t n)
         // fall through
     case MOCK_CUT:
         return is_there ? -1 : (ssize_t)(n < at - position ? n : at - position);
+    case MOCK_GZIP:
+        if (at == 0)
+            return (ssize_t)n;
+        return is_there ? -1 : (ssize_t)(n < at - position ? n : at - position);
     case MOCK_STALL:
         while (is_there && sleep_ms(hub, 100))
             ;
@@ -94,6 +98,54 @@ static void on_sent(void *user)
     free(s);
 }
 
+// ---- gzip --------------------------------------------------------------------------------------------------------
+
+static uint32_t checksum(const uint8_t *data, uint64_t bytes) // CRC-32, as gzip has it
+{
+    uint32_t sum = UINT32_MAX;
+    for (uint64_t i = 0; i < bytes; i++) {
+        sum ^= data[i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum >> 1 ^ (sum & 1 ? 0xedb88320u : 0);
+    }
+    return ~sum;
+}
+
+static uint8_t *put_number(uint8_t *to, uint32_t number, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        *to++ = (uint8_t)(number >> 8 * i);
+    return to;
+}
+
+// RFC 1952, of blocks that are stored as they are.
+static mock_body gzip_of(mock_body body)
+{
+    enum { MAX_BLOCK = 65535 };
+    static const uint8_t head[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
+    uint8_t *data = mock_memory(sizeof head + body.bytes + 5 * (body.bytes / MAX_BLOCK + 1) + 8), *to = data;
+    memcpy(to, head, sizeof head);
+    to += sizeof head;
+    uint64_t done = 0;
+    do {
+        uint32_t n = body.bytes - done < MAX_BLOCK ? (uint32_t)(body.bytes - done) : MAX_BLOCK;
+        *to++ = done + n == body.bytes;
+        to = put_number(put_number(to, n, 2), ~n, 2);
+        memcpy(to, body.data + done, n);
+        to += n;
+        done += n;
+    } while (done < body.bytes);
+    to = put_number(put_number(to, checksum(body.data, body.bytes), 4), (uint32_t)body.bytes, 4);
+    if (body.is_owned)
+        free((void *)(uintptr_t)body.data);
+    return (mock_body){data, (uint64_t)(to - data), true};
+}
+
+static mock_body encoded(const mock_entry *entry, mock_body body)
+{
+    return entry->is_struck && entry->fault.kind == MOCK_GZIP ? gzip_of(body) : body;
+}
+
 // ---- headers -----------------------------------------------------------------------------------------------------
 
 static void add_header(mock_hub *hub, struct MHD_Response *response, const char *line, size_t n)
@@ -135,6 +187,8 @@ static enum MHD_Result queue(sending *s, unsigned status, const char *headers)
     add_headers(entry->hub, response, headers);
     if (s->has_fault && s->fault.kind == MOCK_HEADERS)
         add_headers(entry->hub, response, s->fault.headers);
+    if (s->has_fault && s->fault.kind == MOCK_GZIP)
+        add_headers(entry->hub, response, "Content-Encoding: gzip\n");
     pthread_mutex_lock(&entry->hub->lock);
     entry->request.status = status;
     pthread_mutex_unlock(&entry->hub->lock);
@@ -155,7 +209,7 @@ static sending *sending_of(mock_entry *entry, struct MHD_Connection *connection,
 enum MHD_Result mock_send(mock_entry *entry, struct MHD_Connection *connection, unsigned status, const char *headers,
                           mock_body body)
 {
-    return queue(sending_of(entry, connection, body), status, headers);
+    return queue(sending_of(entry, connection, encoded(entry, body)), status, headers);
 }
 
 // Where the part that the fault makes of the one asked for begins; what Content-Range says of it.
@@ -172,11 +226,12 @@ enum MHD_Result mock_send_item(mock_entry *entry, struct MHD_Connection *connect
 {
     const char *range = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Range");
     mock_fault_kind kind = entry->is_struck ? entry->fault.kind : MOCK_HEADERS;
-    sending *s = sending_of(entry, connection, (mock_body){item->data, item->bytes, false});
+    sending *s = sending_of(entry, connection, encoded(entry, (mock_body){item->data, item->bytes, false}));
     unsigned long long first = 0, last = 0;
     int n_read = range ? sscanf(range, "bytes=%llu-%llu", &first, &last) : 0;
     char text[4096];
-    if (n_read >= 1 && first >= item->bytes && kind != MOCK_IGNORE_RANGE) {
+    bool is_all = n_read < 1 || kind == MOCK_IGNORE_RANGE || kind == MOCK_GZIP;
+    if (!is_all && first >= item->bytes) {
         snprintf(text, sizeof text, "%sContent-Range: bytes */%llu\n", headers, (unsigned long long)item->bytes);
         s->begin = s->end;
         return queue(s, 416, text);
@@ -185,7 +240,7 @@ enum MHD_Result mock_send_item(mock_entry *entry, struct MHD_Connection *connect
         s->end -= entry->fault.at < s->end ? entry->fault.at : s->end;
     if (kind == MOCK_LONG)
         s->end += entry->fault.at;
-    if (n_read < 1 || kind == MOCK_IGNORE_RANGE)
+    if (is_all)
         return queue(s, 200, headers);
     if (n_read == 2 && last < s->end)
         s->end = last + 1;

@@ -51,6 +51,8 @@ static void *note_target(void *user, const char *target, struct MHD_Connection *
     const char *scheme = strstr(target, "://"); // as a proxy is asked
     const char *path = scheme && scheme < target + 8 ? strchr(scheme + 3, '/') : target;
     snprintf(entry->request.path, sizeof entry->request.path, "%s", path ? path : "/");
+    if (hub->options.has_no_memory)
+        return entry;
     pthread_mutex_lock(&hub->lock);
     if (hub->n_entries == hub->capacity) {
         hub->capacity = hub->capacity ? 2 * hub->capacity : 64;
@@ -105,6 +107,15 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
     (void)connection, (void)context;
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         hub->n_connections++;
+}
+
+static void on_end(void *user, struct MHD_Connection *connection, void **context,
+                   enum MHD_RequestTerminationCode reason)
+{
+    mock_hub *hub = user;
+    (void)connection, (void)reason;
+    if (hub->options.has_no_memory)
+        free(*context);
 }
 
 // Paths stay as they came: what a client asks for is compared with what was listed.
@@ -247,10 +258,11 @@ static struct MHD_Daemon *listen_on(mock_hub *hub, const char *address, bool is_
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | (has_tls ? MHD_USE_TLS : 0) |
                      (is_ipv6 ? MHD_USE_IPv6 : 0);
     const struct sockaddr *at = is_ipv6 ? (const void *)&in6 : (const void *)&in;
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        flags, port, NULL, NULL, on_request, hub, MHD_OPTION_SOCK_ADDR, at, MHD_OPTION_URI_LOG_CALLBACK, note_target,
-        hub, MHD_OPTION_NOTIFY_CONNECTION, on_connection, hub, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(flags, port, NULL, NULL, on_request, hub, MHD_OPTION_SOCK_ADDR, at,
+                         MHD_OPTION_URI_LOG_CALLBACK, note_target, hub, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                         hub, MHD_OPTION_NOTIFY_COMPLETED, on_end, hub, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped,
+                         NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     return daemon;
 }
 

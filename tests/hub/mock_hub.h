@@ -32,6 +32,7 @@ typedef struct mock_options {
     bool is_ipv6;            // ::1
     uint16_t port, cdn_port; // 0: any that is free
     size_t page_files;       // entries of a page of the tree; 0: 1000
+    bool has_no_memory;      // of requests, for those who make very many
 } mock_options;
 
 // Listens on 127.0.0.1 (or ::1), and on 127.0.0.2 for the second host. `options` may be NULL.
@@ -89,6 +90,7 @@ typedef enum mock_fault_kind {
     MOCK_SHORT,         // the file without its last `at` bytes, Content-Length as that
     MOCK_LONG,          // `at` zero bytes after the file, Content-Length as that
     MOCK_CHUNKED,       // no Content-Length
+    MOCK_GZIP,          // 200 and all of it as gzip, whatever was asked; closed after `at` bytes of that, unless 0
     MOCK_ENDLESS,       // 200 and `body` for ever
     MOCK_LINK_FOR_EVER, // a page of the tree with a link to one more page, always
 } mock_fault_kind;
