@@ -233,9 +233,14 @@ soak: ## SOAK_TOKENS (100000) through full rings, checked against fresh computat
 faults: ## every allocation, read, write, map, rename ... of every operation made to fail once, leaks looked for
 	@$(AGAIN) BUILD=$(BUILD)-asan OPT="-O1 -g" faults-run \
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+	@$(AGAIN) faults-pull
 
 faults-run: all $(BUILD)/tests/apps/test_failures
 	NB_FAULTS=all $(BUILD)/tests/apps/test_failures
+
+# Without a sanitizer, which lets no allocation of a thread fail.
+faults-pull: $(BUILD)/tests/hub/test_pull_failures
+	NB_FAULTS=all $<
 
 check-fresh: ## `make run` and `make test` of HEAD on a minimal Debian 12, bootstrapped for it (root, debootstrap)
 	@tests/fresh.sh || [ $$? -eq 77 ]
@@ -270,7 +275,7 @@ help: ## this list
 	@echo "Variables: V=1 CC OPT SANITIZE BUILD JOBS PREFIX LIBDIR DESTDIR CFLAGS LDFLAGS FUZZ_SECONDS SOAK_TOKENS Q"
 
 FORCE:
-.PHONY: all deps run bench bench-train hub-interplay experiment test test-arm tests unit check asan tsan soak faults faults-run check-fresh fuzz fuzz-run fuzz-replay \
+.PHONY: all deps run bench bench-train hub-interplay experiment test test-arm tests unit check asan tsan soak faults faults-run faults-pull check-fresh fuzz fuzz-run fuzz-replay \
         format install uninstall clean help FORCE
 .PHONY: $(GATES:tests/gates/check_%.sh=check-%)
 .SECONDARY:

@@ -338,19 +338,19 @@ static void after_qat(bool has_succeeded)
 // ---- all of them --------------------------------------------------------------------------------------------------
 
 static const nb_operation operations[] = {
-    {"load mapped", load_mapped, NULL, NULL, false},
-    {"load resident", load_resident, NULL, NULL, false},
-    {"load shape", load_shape, NULL, NULL, false},
-    {"list tensors", list_tensors, NULL, NULL, false},
-    {"answer", answer, NULL, NULL, false},
-    {"save", save, before_save, after_save, false},
-    {"restore", restore, NULL, NULL, false},
-    {"quantise", quantize_new, NULL, after_new, true},
-    {"quantise --calib", quantize_calibrated, NULL, after_new, true},
-    {"quantise --force", quantize_over, before_over, after_over, true},
-    {"sft", sft_new, NULL, after_sft, true},
-    {"sft --resume", sft_resume, before_resume, after_resume, true},
-    {"qat", qat_new, NULL, after_qat, true},
+    {"load mapped", load_mapped, NULL, NULL, false, false, false},
+    {"load resident", load_resident, NULL, NULL, false, false, false},
+    {"load shape", load_shape, NULL, NULL, false, false, false},
+    {"list tensors", list_tensors, NULL, NULL, false, false, false},
+    {"answer", answer, NULL, NULL, false, false, false},
+    {"save", save, before_save, after_save, false, false, false},
+    {"restore", restore, NULL, NULL, false, false, false},
+    {"quantise", quantize_new, NULL, after_new, true, false, false},
+    {"quantise --calib", quantize_calibrated, NULL, after_new, true, false, false},
+    {"quantise --force", quantize_over, before_over, after_over, true, false, false},
+    {"sft", sft_new, NULL, after_sft, true, false, false},
+    {"sft --resume", sft_resume, before_resume, after_resume, true, false, false},
+    {"qat", qat_new, NULL, after_qat, true, false, false},
 };
 
 static void each_call_fails_once(void **state)

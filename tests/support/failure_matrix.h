@@ -22,6 +22,8 @@ typedef struct nb_operation {
     void (*before)(void);              // both may be NULL
     void (*after)(bool has_succeeded); // checks files
     bool is_command;                   // may end the process, so it runs in one of its own
+    bool is_brief;                     // a smaller sample
+    bool is_all_refused;               // removals and locks fail too, which others answer by leaving something behind
 } nb_operation;
 
 // Fails the running test when the operation does not take every failure well; prints counts. Signals in the middle of

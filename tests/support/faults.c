@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -46,9 +47,13 @@ static const struct {
     const char *name;
     int reason;
 } kinds[NB_FAULT_N_KINDS] = {
-    [NB_FAULT_MALLOC] = {"malloc", ENOMEM}, [NB_FAULT_MMAP] = {"mmap", ENOMEM},  [NB_FAULT_OPEN] = {"open", EMFILE},
-    [NB_FAULT_STAT] = {"fstat", EIO},       [NB_FAULT_READ] = {"read", EIO},     [NB_FAULT_WRITE] = {"write", ENOSPC},
-    [NB_FAULT_FSYNC] = {"fsync", EIO},      [NB_FAULT_RENAME] = {"rename", EIO}, [NB_FAULT_THREAD] = {"thread", EAGAIN},
+    [NB_FAULT_MALLOC] = {"malloc", ENOMEM}, [NB_FAULT_MMAP] = {"mmap", ENOMEM},
+    [NB_FAULT_OPEN] = {"open", EMFILE},     [NB_FAULT_STAT] = {"fstat", EIO},
+    [NB_FAULT_READ] = {"read", EIO},        [NB_FAULT_WRITE] = {"write", ENOSPC},
+    [NB_FAULT_FSYNC] = {"fsync", EIO},      [NB_FAULT_RENAME] = {"rename", EIO},
+    [NB_FAULT_MKDIR] = {"mkdir", ENOSPC},   [NB_FAULT_LINK] = {"symlink", ENOSPC},
+    [NB_FAULT_CUT] = {"ftruncate", EIO},    [NB_FAULT_REMOVE] = {"unlink", EIO},
+    [NB_FAULT_LOCK] = {"flock", ENOLCK},    [NB_FAULT_THREAD] = {"thread", EAGAIN},
     [NB_FAULT_CLOCK] = {"clock", EINVAL},
 };
 
@@ -105,33 +110,40 @@ RAW static uint64_t whole_pages(size_t bytes)
 // calls, and those made for it by the run time libraries of C++ and OpenMP, which nothing else here uses, pass
 // uncounted: what happens when they fail is not tested.
 static const char *const exempt_names[] = {"/libdnnl.", "/libstdc++.", "/libgomp."};
+enum { MAX_EXEMPT = 8 };
 static struct {
     uintptr_t begin, end;
-} exempt[NB_COUNT(exempt_names)];
+} exempt[MAX_EXEMPT];
+static size_t n_exempt;
 
 static int find_exempt(struct dl_phdr_info *info, size_t info_bytes, void *user)
 {
     (void)info_bytes;
-    (void)user;
-    for (size_t i = 0; i < NB_COUNT(exempt_names); i++)
-        for (size_t j = 0; j < info->dlpi_phnum && strstr(info->dlpi_name, exempt_names[i]); j++) {
-            const ElfW(Phdr) *part = &info->dlpi_phdr[j];
-            if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
-                exempt[i].begin = info->dlpi_addr + part->p_vaddr;
-                exempt[i].end = exempt[i].begin + part->p_memsz;
-            }
+    for (size_t j = 0; j < info->dlpi_phnum && strstr(info->dlpi_name, user) && n_exempt < MAX_EXEMPT; j++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[j];
+        if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
+            exempt[n_exempt].begin = info->dlpi_addr + part->p_vaddr;
+            exempt[n_exempt].end = exempt[n_exempt].begin + part->p_memsz;
+            n_exempt++;
         }
+    }
     return 0;
+}
+
+void nb_faults_exempt(const char *library)
+{
+    dl_iterate_phdr(find_exempt, (void *)(uintptr_t)library);
 }
 
 __attribute__((constructor)) static void find_all_exempt(void)
 {
-    dl_iterate_phdr(find_exempt, NULL);
+    for (size_t i = 0; i < NB_COUNT(exempt_names); i++)
+        nb_faults_exempt(exempt_names[i]);
 }
 
 RAW static bool is_exempt(const void *caller)
 {
-    for (size_t i = 0; i < NB_COUNT(exempt); i++)
+    for (size_t i = 0; i < n_exempt; i++)
         if ((uintptr_t)caller - exempt[i].begin < exempt[i].end - exempt[i].begin)
             return true;
     return false;
@@ -388,6 +400,70 @@ SEEN int renameat2(int from_folder, const char *from, int to_folder, const char 
         return -1;
     REAL(renameat2);
     return real(from_folder, from, to_folder, to, flags);
+}
+
+SEEN ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t bytes, unsigned flags)
+{
+    if (must_fail(NB_FAULT_WRITE, CALLER))
+        return -1;
+    REAL(copy_file_range);
+    return real(from, from_offset, to, to_offset, shortened(bytes), flags);
+}
+
+SEEN int ftruncate(int fd, off_t bytes)
+{
+    if (must_fail(NB_FAULT_CUT, CALLER))
+        return -1;
+    REAL(ftruncate);
+    return real(fd, bytes);
+}
+
+SEEN int mkdir(const char *path, mode_t mode)
+{
+    if (must_fail(NB_FAULT_MKDIR, CALLER))
+        return -1;
+    REAL(mkdir);
+    return real(path, mode);
+}
+
+SEEN int symlink(const char *target, const char *path)
+{
+    if (must_fail(NB_FAULT_LINK, CALLER))
+        return -1;
+    REAL(symlink);
+    return real(target, path);
+}
+
+SEEN int unlink(const char *path)
+{
+    if (must_fail(NB_FAULT_REMOVE, CALLER))
+        return -1;
+    REAL(unlink);
+    return real(path);
+}
+
+SEEN int rmdir(const char *path)
+{
+    if (must_fail(NB_FAULT_REMOVE, CALLER))
+        return -1;
+    REAL(rmdir);
+    return real(path);
+}
+
+SEEN int remove(const char *path)
+{
+    if (must_fail(NB_FAULT_REMOVE, CALLER))
+        return -1;
+    REAL(remove);
+    return real(path);
+}
+
+SEEN int flock(int fd, int operation)
+{
+    if (must_fail(NB_FAULT_LOCK, CALLER))
+        return -1;
+    REAL(flock);
+    return real(fd, operation);
 }
 
 SEEN int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)

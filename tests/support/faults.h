@@ -20,9 +20,14 @@ typedef enum nb_fault {
     NB_FAULT_OPEN,   // open, openat, fopen: EMFILE
     NB_FAULT_STAT,   // fstat: EIO
     NB_FAULT_READ,   // read, pread, preadv2: EIO
-    NB_FAULT_WRITE,  // write, pwrite: ENOSPC
+    NB_FAULT_WRITE,  // write, pwrite, copy_file_range: ENOSPC
     NB_FAULT_FSYNC,  // EIO
     NB_FAULT_RENAME, // rename, renameat2: EIO
+    NB_FAULT_MKDIR,  // ENOSPC
+    NB_FAULT_LINK,   // symlink: ENOSPC
+    NB_FAULT_CUT,    // ftruncate: EIO
+    NB_FAULT_REMOVE, // unlink, rmdir, remove: EIO
+    NB_FAULT_LOCK,   // flock: ENOLCK
     NB_FAULT_THREAD, // pthread_create: EAGAIN
     NB_FAULT_CLOCK,  // clock_gettime; counted only, it cannot fail
     NB_FAULT_N_KINDS,
@@ -38,6 +43,9 @@ void nb_faults_fail_with(nb_fault kind, uint64_t n, int reason);
 
 // Reads and writes move at most so many bytes a call; 0: as many as asked for.
 void nb_faults_shorten(size_t max_bytes);
+
+// From now on calls made by a library pass uncounted, and never fail: "/libcrypto.". Before threads are started.
+void nb_faults_exempt(const char *library);
 
 // Disarms everything; returns whether an armed call has failed since the last reset.
 bool nb_faults_reset(void);
