@@ -13,7 +13,7 @@ bundled=$PWD/apps/tutor/model
 work=$(mktemp -d)
 n=0 n_failed=0
 hub_pid=
-trap '[ -n "$hub_pid" ] && kill "$hub_pid" 2>/dev/null; rm -rf "$work"' EXIT
+trap '[ -z "$hub_pid" ] || { kill -KILL "$hub_pid"; wait "$hub_pid"; } 2>/dev/null; rm -rf "$work"' EXIT
 
 check() # DESCRIPTION COMMAND...
 {
@@ -52,15 +52,15 @@ cp "$mixed/model.safetensors.index.json" "$mixed/original/same.json"
 echo hidden >"$mixed/.hidden/x"
 echo '*.safetensors filter=lfs' >"$mixed/.gitattributes"
 
-coproc HUB { exec "$serve" --page 3 acme/tiny="$work/repo" acme/mixed="$mixed" small="$work/repo" 2>&1; }
+# What it says goes to a file: a pipe would fill at its end, when it tells every request, and hold it for ever.
+coproc HUB { exec "$serve" --page 3 acme/tiny="$work/repo" acme/mixed="$mixed" small="$work/repo" >"$work/hub" 2>&1; }
 hub_pid=$HUB_PID
-while read -r line <&"${HUB[0]}"; do
-    case $line in
-        HF_ENDPOINT=*) export "$line" && break ;;
-        *) echo "# $line" ;;
-    esac
+until grep -q '^HF_ENDPOINT=' "$work/hub" 2>/dev/null || ! kill -0 "$hub_pid" 2>/dev/null; do
+    sleep 0.05
 done
-[ -n "${HF_ENDPOINT:-}" ] || { echo 'the test Hub did not start'; exit 1; }
+sed 's/^/# /' "$work/hub"
+export HF_ENDPOINT=$(sed -n 's/^HF_ENDPOINT=//p' "$work/hub")
+[ -n "$HF_ENDPOINT" ] || { echo 'the test Hub did not start'; exit 1; }
 
 export HOME=$work/home NIBBLE_HOME=$work/home/nibble
 mkdir "$HOME"
@@ -213,8 +213,11 @@ check 'nibble fetches nothing more' fetches_nothing acme/mixed
 check 'and no part is left' sh -c "! find '$HF_HUB_CACHE' -name '*.incomplete' | grep ."
 check 'no warnings' no_warnings 2
 
-exec {HUB[1]}>&-
-wait "$hub_pid" 2>/dev/null
-hub_pid=
+exec {HUB[1]}>&- # its standard input ends, and so does it
+for _ in {1..200}; do
+    kill -0 "$hub_pid" 2>/dev/null || break
+    sleep 0.05
+done
+check 'the Hub ends, having told every request' sh -c "! kill -0 $hub_pid && grep -q '^200 GET  cdn ' '$work/hub'"
 echo "1..$n"
 [ "$n_failed" -eq 0 ]
