@@ -27,7 +27,7 @@ look_for()
     need libjansson-dev pkg-config --exists jansson
     need libpcre2-dev pkg-config --exists libpcre2-8
     need libutf8proc-dev pkg-config --exists libutf8proc
-    need libssl-dev pkg-config --exists libcrypto
+    need libssl-dev pkg-config --exists libcrypto libssl
     need libedit-dev pkg-config --exists libedit
     need libgmp-dev pkg-config --exists gmp
     need libsqlite3-dev pkg-config --exists sqlite3

@@ -204,7 +204,9 @@ static int fail_content(const nb_hub_failure *failure, const nb_hub_subject *sub
                        "%s does not speak as a Hub does; expected an HTTP answer, found %s; try another HF_ENDPOINT",
                        failure->host, detail);
     case NB_HUB_LISTING:
-        return nb_fail(NB_EXIT_INPUT, "the list of files of %s is not acceptable; expected names and sizes, found %s",
+        return nb_fail(NB_EXIT_INPUT,
+                       "the list of files of %s is not acceptable; expected names and sizes, found %s; try another "
+                       "repository, or tell its owner",
                        subject->repository, detail);
     case NB_HUB_COMMIT:
         return nb_fail(NB_EXIT_FAILED,

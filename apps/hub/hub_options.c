@@ -144,7 +144,8 @@ bool nb_hub_options_read(nb_hub_options *options, char *why, size_t capacity)
     options->api_stall_s = seconds_of("HF_HUB_ETAG_TIMEOUT", options->stall_s);
     options->connect_s = seconds_of("HF_HUB_DOWNLOAD_TIMEOUT", 10);
     if (!is_endpoint(options->endpoint))
-        snprintf(why, capacity, "wrong HF_ENDPOINT; expected https://HOST, found \"%.100s\"", options->endpoint);
+        snprintf(why, capacity, "wrong HF_ENDPOINT; expected https://HOST, found \"%.100s\"; try without it",
+                 options->endpoint);
     else if (options->token && !is_token(options->token))
         snprintf(why, capacity,
                  "the token cannot be one; expected one word, found spaces or control characters in it; "
