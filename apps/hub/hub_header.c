@@ -10,10 +10,11 @@ static const char *skip_spaces(const char *text)
     return text + strspn(text, " \t");
 }
 
-// Decimal digits; false when there are none or they exceed 2^53, which no size or time does.
+static const uint64_t limit = UINT64_C(1) << 53; // no size or time exceeds it
+
+// Decimal digits; false when there are none or they exceed the limit.
 static bool take_number(const char **text, uint64_t *number)
 {
-    const uint64_t limit = UINT64_C(1) << 53;
     const char *s = *text;
     *number = 0;
     for (; *s >= '0' && *s <= '9' && *number <= limit; s++)
@@ -104,7 +105,7 @@ bool nb_hub_retry_after(const char *value, time_t now, uint64_t *wait_s)
     if (strlen(value) > 64)
         return false;
     time_t then = curl_getdate(value, NULL);
-    if (then == (time_t)-1)
+    if (then == (time_t)-1 || (then > now && (uint64_t)(then - now) > limit))
         return false;
     *wait_s = then > now ? (uint64_t)(then - now) : 0;
     return true;

@@ -77,6 +77,7 @@ static void retry_after_has_two_forms(void **state)
     assert_false(nb_hub_retry_after("soon", now, &wait_s));
     assert_false(nb_hub_retry_after("-5", now, &wait_s));
     assert_false(nb_hub_retry_after("", now, &wait_s));
+    assert_false(nb_hub_retry_after("u0622222222Nov1", now, &wait_s)); // a year that libcurl takes for one
 }
 
 static void ranges_are_whole_or_nothing(void **state)
