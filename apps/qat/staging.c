@@ -113,7 +113,8 @@ nb_status nb_staging_check_source(const char *source, const char *directory, nb_
 static nb_status take_directory(nb_staging *staging, nb_error *error)
 {
     struct stat here, there;
-    if (mkdir(staging->path, 0777) != 0 && errno != EEXIST)
+    bool is_new = mkdir(staging->path, 0777) == 0;
+    if (!is_new && errno != EEXIST)
         return errno == ENOENT ? nb_error_set(error, NB_ERR_INPUT,
                                               "cannot write %s%s; expected an existing directory for it, found none",
                                               nb_path_dots(staging->final_path), nb_path_tail(staging->final_path))
@@ -121,11 +122,17 @@ static nb_status take_directory(nb_staging *staging, nb_error *error)
     staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (staging->fd < 0)
         return nb_path_error("write", staging->path, errno, error);
+    int reason = flock(staging->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
     // The name may have been moved away between open and lock by a process that finished just now.
-    if (flock(staging->fd, LOCK_EX | LOCK_NB) == 0 && fstat(staging->fd, &here) == 0 &&
-        lstat(staging->path, &there) == 0 && here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+    if (reason == 0 && fstat(staging->fd, &here) == 0 && lstat(staging->path, &there) == 0 &&
+        here.st_ino == there.st_ino && here.st_dev == there.st_dev)
         return NB_OK;
     close(staging->fd);
+    if (reason && reason != EWOULDBLOCK) {
+        if (is_new)
+            rmdir(staging->path);
+        return nb_path_error("lock", staging->path, reason, error);
+    }
     return nb_error_set(error, NB_ERR_INPUT,
                         "cannot write %s%s; another process is writing it; try again when it is done",
                         nb_path_dots(staging->final_path), nb_path_tail(staging->final_path));

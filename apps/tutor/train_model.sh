@@ -33,11 +33,20 @@ make_once train.jsonl sh -c 'cat all.jsonl everyday.jsonl >train.part && mv trai
 make_once words.jsonl some_words
 make_once tokenizer "$qat" tokenizer --traces words.jsonl --size 1024 --out tokenizer
 make_once init "$qat" init --tokenizer tokenizer --out init --hidden 192 --ffn 576 --layers 6 --heads 6 --kv-heads 3 --dtype f32
-make_once sft "$qat" sft --model init --traces train.jsonl --out sft --steps 5780 --batch 64 --rows 4096 --lr 2e-3 \
-    --beta2 0.99 --warmup 0.02 --seed 1 --calib-out ids.txt --log sft.log --resume
+make_once once "$qat" sft --model init --traces train.jsonl --out once --steps 5780 --batch 64 --rows 4096 --lr 2e-3 \
+    --beta2 0.99 --warmup 0.02 --seed 1 --log once.log --resume
+
+# Once more over other problems, in a quarter of which names and things are no words: what is copied is copied by letters.
+make_once all-2.jsonl "$qat" traces --split train --seed 73 --made-up 25 -n 115000 -o all-2.jsonl
+make_once everyday-2.jsonl "$qat" traces --split train --seed 74 --made-up 25 -n 45000 --level 3 --kind "$everyday" \
+    -o everyday-2.jsonl
+make_once again.jsonl sh -c 'cat all-2.jsonl everyday-2.jsonl >again.part && mv again.part again.jsonl'
+make_once sft "$qat" sft --model once --traces again.jsonl --out sft --steps 2500 --batch 64 --rows 4096 --lr 1.5e-3 \
+    --beta2 0.99 --warmup 0.02 --seed 3 --calib-out ids.txt --log sft.log --resume
+
 make_once fit "$qat" qfit sft fit --calib-ids ids.txt --dtype f32
-make_once qat "$qat" qat --model fit --traces train.jsonl --out qat --steps 800 --batch 64 --rows 4096 --lr 5e-4 \
-    --beta2 0.99 --seed 2 --loss sem --log qat.log --resume
+make_once qat "$qat" qat --model fit --traces again.jsonl --out qat --steps 800 --batch 64 --rows 4096 --lr 1e-3 \
+    --beta2 0.99 --seed 4 --loss sem --log qat.log --resume
 make_once model "$qat" quantize qat model --calib ids.txt
 "$qat" traces --split eval --seed 5 -n 2000 -o eval.jsonl
 for one in sft model; do

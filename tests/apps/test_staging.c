@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/faults.h"
 #include "tests/support/scratch.h"
 
 static bool exists(const char *path)
@@ -52,6 +53,18 @@ static void what_is_discarded_is_gone(void **state)
     put_inside(&staging, "a");
     nb_staging_discard(&staging);
     nb_staging_discard(&staging);
+    assert_int_equal(system("test -z \"$(ls -A)\""), 0);
+}
+
+static void a_lock_that_is_refused_leaves_nothing(void **state)
+{
+    (void)state;
+    nb_staging staging;
+    nb_error error = {0};
+    nb_faults_fail_at(NB_FAULT_LOCK, 1);
+    assert_int_equal(nb_staging_open(&staging, "model", false, &error), NB_ERR_SYSTEM);
+    assert_true(nb_faults_reset());
+    assert_non_null(strstr(error.text, "cannot lock"));
     assert_int_equal(system("test -z \"$(ls -A)\""), 0);
 }
 
@@ -141,10 +154,10 @@ int main(void)
 {
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, nb_scratch_enter, nb_scratch_leave)
     const struct CMUnitTest tests[] = {
-        IN_SCRATCH(what_is_published_is_all_there), IN_SCRATCH(what_is_discarded_is_gone),
-        IN_SCRATCH(a_dead_process_is_succeeded),    IN_SCRATCH(a_living_process_is_left_alone),
-        IN_SCRATCH(only_models_are_replaced),       IN_SCRATCH(one_that_appears_meanwhile_is_kept),
-        IN_SCRATCH(a_link_is_not_followed),
+        IN_SCRATCH(what_is_published_is_all_there),        IN_SCRATCH(what_is_discarded_is_gone),
+        IN_SCRATCH(a_lock_that_is_refused_leaves_nothing), IN_SCRATCH(a_dead_process_is_succeeded),
+        IN_SCRATCH(a_living_process_is_left_alone),        IN_SCRATCH(only_models_are_replaced),
+        IN_SCRATCH(one_that_appears_meanwhile_is_kept),    IN_SCRATCH(a_link_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
