@@ -60,8 +60,10 @@ double pull_now_s(void);
 
 // ---- what it left ------------------------------------------------------------------------------------------------
 
-// The snapshot of the commit holds the files named, with their bytes, by relative links to blobs named after their
-// hash; refs/main names the commit.
+// The snapshot of the commit holds the files named and no others, with their bytes, by relative links to blobs named
+// after their hash.
+void pull_expect_files(pull_case *c, const mock_repo *repo, const char *const *paths, size_t n_paths);
+// The same, and refs/main names the commit.
 void pull_expect_snapshot(pull_case *c, const mock_repo *repo, const char *const *paths, size_t n_paths);
 void pull_expect_tree(pull_case *c); // acme/tiny as pull_fill made it, whole
 // No snapshot but of this commit (NULL: none at all), and refs/main as that.

@@ -110,7 +110,7 @@ static void expect_ref(const pull_case *c, const char *commit)
     free(text);
 }
 
-void pull_expect_snapshot(pull_case *c, const mock_repo *repo, const char *const *paths, size_t n_paths)
+void pull_expect_files(pull_case *c, const mock_repo *repo, const char *const *paths, size_t n_paths)
 {
     char folder[2048];
     for (size_t i = 0; i < n_paths; i++)
@@ -123,6 +123,11 @@ void pull_expect_snapshot(pull_case *c, const mock_repo *repo, const char *const
     if (n_files != n_paths)
         fail_msg("%zu files, expected %zu:\n%s", n_files, n_paths, listing);
     free(listing);
+}
+
+void pull_expect_snapshot(pull_case *c, const mock_repo *repo, const char *const *paths, size_t n_paths)
+{
+    pull_expect_files(c, repo, paths, n_paths);
     expect_ref(c, mock_repo_commit(repo));
 }
 

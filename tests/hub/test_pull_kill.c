@@ -45,8 +45,8 @@ static void expect_whole_or_hidden(pull_case *c)
     snprintf(path, sizeof path, "%s/models--acme--tiny/refs/main", c->cache);
     bool has_ref = access(path, F_OK) == 0;
     assert_true(is_visible || !has_ref);
-    if (has_ref)
-        pull_expect_snapshot(c, c->repo, pull_taken, pull_n_taken);
+    if (is_visible)
+        pull_expect_files(c, c->repo, pull_taken, pull_n_taken);
     pull_expect_tidy(c, true);
 }
 
