@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // One segment of attention for up to eight queries that share a KV head: each tile of keys and each row of values is
-// decoded once for all of them. 16 keys are scored side by side, one a lane; values are summed 32 dimensions at a time.
-// The number of queries is a constant of each compiled instance, so their sums live in registers.
+// decoded once for all of them. 16 keys are scored side by side, one a lane; values are summed up to 64 dimensions at a
+// time. The number of queries is a constant of each compiled instance, so their sums live in registers.
 #include "kernels/cpu/avx512.h"
 #include "kernels/math_f32.h"
 #include "kernels/nvfp4.h"
 
-enum { TILES = NB_KV_SEGMENT / NB_KV_TILE, HEAD_DIM_MAX = 256, BLOCK = NB_NVFP4_BLOCK, N_SCALES = 128, ONE = 0x38 };
+enum {
+    TILES = NB_KV_SEGMENT / NB_KV_TILE,
+    HEAD_DIM_MAX = 256,
+    BLOCK = NB_NVFP4_BLOCK,
+    N_SCALES = 128,
+    ONE = 0x38,
+    LINE = 64,
+    TILES_AHEAD = 2, // of keys, fetched into the cache
+    SUMS = 24,       // of values in registers; the other 8 decode
+};
 
 typedef struct work {
     const nb_attend_chunk *chunk;
@@ -96,11 +105,20 @@ NB_INLINE void score_tile(work *w, uint32_t tile, __m512 *maxima, const int n, c
 {
     const nb_attend_chunk *chunk = w->chunk;
     const uint8_t *block = chunk->k + (chunk->slot_begin / NB_KV_TILE + tile) * NB_KV_TILE * w->vector_bytes;
-    size_t block_bytes = NB_KV_TILE * w->vector_bytes / (chunk->head_dim / 16);
+    size_t block_bytes = packed ? 9 * NB_KV_TILE : NB_KV_TILE * w->vector_bytes / (chunk->head_dim / 16);
+    const uint8_t *ahead = block + TILES_AHEAD * NB_KV_TILE * w->vector_bytes;
+    const uint8_t *values = chunk->v + (size_t)(chunk->slot_begin + tile * NB_KV_TILE) * w->vector_bytes;
     __m512 dots[NB_ATTEND_QUERIES], sums[NB_ATTEND_QUERIES];
     for (int i = 0; i < n; i++)
         dots[i] = _mm512_setzero_ps();
     for (uint32_t d = 0; d < chunk->head_dim; d += 16, block += block_bytes) {
+        // The tile's values and later keys on their way, a little with each block: all at once would wait in line.
+        for (size_t at = 0; at < block_bytes; at += LINE) {
+            _mm_prefetch((const char *)(values + at), _MM_HINT_T0);
+            _mm_prefetch((const char *)(ahead + at), _MM_HINT_T0);
+        }
+        values += block_bytes;
+        ahead += block_bytes;
         block_sums(w, packed ? block + NB_KV_TILE : block, w->q[0] + d, sums, n, packed);
         __m512 scale = packed ? nb_avx512_e4m3(_mm_loadu_si128((const __m128i *)block)) : _mm512_set1_ps(1.0f);
         for (int i = 0; i < n; i++)
@@ -121,9 +139,11 @@ static void probabilities(work *w, uint32_t i, float maximum)
 {
     __m512 lanes = _mm512_setzero_ps(), m = _mm512_set1_ps(maximum);
     for (uint32_t tile = 0; tile < w->n_tiles; tile++) {
-        if (!w->seen[i][tile])
-            continue;
         float *p = w->p[i] + tile * NB_KV_TILE; // an unseen slot's score of -infinity gives 0
+        if (!w->seen[i][tile]) {
+            _mm512_storeu_ps(p, _mm512_setzero_ps()); // a query with no slot at all has no maximum to take off
+            continue;
+        }
         __m512 e = nb_avx512_exp(_mm512_sub_ps(_mm512_loadu_ps(p), m));
         lanes = _mm512_add_ps(lanes, e);
         _mm512_storeu_ps(p, e);
@@ -136,65 +156,65 @@ static void probabilities(work *w, uint32_t i, float maximum)
 // ---- values ---------------------------------------------------------------------------------------------------------
 
 // 16 dimensions of one V vector, times their scale; packed: in the order 0 8 1 9 2 10 .. of a 64-bit shift.
-NB_INLINE __m512 load_values(const work *w, const uint8_t *vector, uint32_t b, const bool packed)
+NB_INLINE __m512 load_values(const work *w, const uint8_t *elements, const uint8_t *scale, const bool packed)
 {
     if (!packed)
-        return load_wide(w->chunk->format, vector, (size_t)b * BLOCK);
+        return load_wide(w->chunk->format, elements, 0);
     const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
     long long codes;
-    memcpy(&codes, vector + b * (BLOCK / 2), sizeof codes);
-    const float *values = w->scaled[vector[w->chunk->head_dim / 2 + b] % N_SCALES];
-    return _mm512_permutexvar_ps(_mm512_srlv_epi64(_mm512_set1_epi64(codes), shifts), _mm512_load_ps(values));
+    memcpy(&codes, elements, sizeof codes);
+    return _mm512_permutexvar_ps(_mm512_srlv_epi64(_mm512_set1_epi64(codes), shifts),
+                                 _mm512_load_ps(w->scaled[*scale % N_SCALES]));
 }
 
-// One slot into the sums [n][n_blocks] of the queries that see it.
-NB_INLINE void add_slot(const work *w, const uint8_t *vector, uint32_t at, uint32_t seen_by, uint32_t b, __m512 *sums,
-                        const int n, const int n_blocks, const bool packed)
+// One tile into the sums [n][n_blocks]; elements and scales are those of the first slot's first block, p the first
+// query's probabilities. Packed, a slot that a query does not see adds the zero that its p makes; elements of a wide
+// ring that were never written may be no numbers, and are left alone.
+NB_INLINE void add_tile(const work *w, uint32_t tile, const uint8_t *elements, const uint8_t *scales, const float *p,
+                        __m512 *sums, const int n, const int n_blocks, const bool packed)
 {
-    __m512 v[2];
-    for (int c = 0; c < n_blocks; c++)
-        v[c] = load_values(w, vector, b + (uint32_t)c, packed);
-    for (int i = 0; i < n; i++) {
-        if (!(seen_by >> i & 1))
+    const size_t vector_bytes = w->vector_bytes, block_bytes = vector_bytes / (w->chunk->head_dim / BLOCK);
+    const bool masked = !packed && w->all[tile] != 0xffff;
+    for (uint32_t j = 0; j < NB_KV_TILE; j++, p++, elements += vector_bytes, scales += vector_bytes) {
+        __asm__("" : "+r"(elements), "+r"(scales), "+r"(p)); // three addresses without index registers
+        if (masked && !(w->any[tile] >> j & 1))
             continue;
-        __m512 p = _mm512_set1_ps(w->p[i][at]);
+        __m512 v[4];
         for (int c = 0; c < n_blocks; c++)
-            sums[i * n_blocks + c] = _mm512_fmadd_ps(p, v[c], sums[i * n_blocks + c]);
-    }
-}
-
-NB_INLINE void add_tile(const work *w, uint32_t tile, uint32_t b, __m512 *sums, const int n, const int n_blocks,
-                        const bool packed)
-{
-    uint32_t at = tile * NB_KV_TILE;
-    const uint8_t *vector = w->chunk->v + (size_t)(w->chunk->slot_begin + at) * w->vector_bytes;
-    if (w->all[tile] == 0xffff) {
-        for (uint32_t j = 0; j < NB_KV_TILE; j++, vector += w->vector_bytes)
-            add_slot(w, vector, at + j, 0xff, b, sums, n, n_blocks, packed);
-        return;
-    }
-    for (uint32_t j = 0; j < NB_KV_TILE; j++, vector += w->vector_bytes) {
-        uint32_t seen_by = 0;
-        for (int i = 0; i < n; i++)
-            seen_by |= (w->seen[i][tile] >> j & 1u) << i;
-        if (seen_by)
-            add_slot(w, vector, at + j, seen_by, b, sums, n, n_blocks, packed);
+            v[c] = load_values(w, elements + (size_t)c * (packed ? BLOCK / 2 : block_bytes), scales + c, packed);
+        for (int i = 0; i < n; i++) {
+            if (masked && !(w->seen[i][tile] >> j & 1))
+                continue;
+            __m512 probability = _mm512_set1_ps(p[i * NB_KV_SEGMENT]);
+            for (int c = 0; c < n_blocks; c++)
+                sums[i * n_blocks + c] = _mm512_fmadd_ps(probability, v[c], sums[i * n_blocks + c]);
+        }
     }
 }
 
 // n_blocks blocks of 16 dimensions of every query's o.
 NB_INLINE void sum_values(const work *w, uint32_t b, const int n, const int n_blocks, const bool packed)
 {
-    __m512 sums[2 * NB_ATTEND_QUERIES];
-    for (int i = 0; i < n * n_blocks; i++)
-        sums[i] = _mm512_setzero_ps();
-    for (uint32_t tile = 0; tile < w->n_tiles; tile++)
+    const nb_attend_chunk *chunk = w->chunk;
+    const uint8_t *first = chunk->v + (size_t)chunk->slot_begin * w->vector_bytes;
+    const uint8_t *elements = first + b * (packed ? BLOCK / 2 : w->vector_bytes / (chunk->head_dim / BLOCK));
+    const uint8_t *scales = first + chunk->head_dim / 2 + b;
+    __m512 sums[SUMS];
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < n_blocks; c++)
+            sums[i * n_blocks + c] = _mm512_setzero_ps();
+    for (uint32_t tile = 0; tile < w->n_tiles; tile++) {
+        size_t at = tile * NB_KV_TILE * w->vector_bytes;
         if (w->any[tile])
-            add_tile(w, tile, b, sums, n, n_blocks, packed);
+            add_tile(w, tile, elements + at, scales + at, w->p[0] + tile * NB_KV_TILE, sums, n, n_blocks, packed);
+    }
     const __m512i in_order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-    for (int i = 0; i < n * n_blocks; i++)
-        _mm512_storeu_ps(w->chunk->partials[i / n_blocks] + (b + (uint32_t)(i % n_blocks)) * BLOCK,
-                         packed ? _mm512_permutexvar_ps(in_order, sums[i]) : sums[i]);
+    for (int i = 0; i < n; i++) // two loops, each short enough to be unrolled: else the sums need addresses
+        for (int c = 0; c < n_blocks; c++) {
+            __m512 sum = sums[i * n_blocks + c];
+            _mm512_storeu_ps(chunk->partials[i] + (b + (uint32_t)c) * BLOCK,
+                             packed ? _mm512_permutexvar_ps(in_order, sum) : sum);
+        }
 }
 
 // ---- all of it ------------------------------------------------------------------------------------------------------
@@ -209,7 +229,8 @@ NB_INLINE void attend(const nb_attend_chunk *chunk, const int n, const bool pack
     w.n_tiles = (chunk->slot_end - chunk->slot_begin) / NB_KV_TILE;
     __m512 maxima[NB_ATTEND_QUERIES];
     for (int i = 0; i < n; i++) {
-        memcpy(w.q[i], chunk->q[i], chunk->head_dim * sizeof(float));
+        for (uint32_t d = 0; d < chunk->head_dim; d += BLOCK)
+            _mm512_store_ps(w.q[i] + d, _mm512_loadu_ps(chunk->q[i] + d));
         maxima[i] = _mm512_set1_ps(-__builtin_inff());
     }
     find_seen(&w, (uint32_t)n);
@@ -219,6 +240,9 @@ NB_INLINE void attend(const nb_attend_chunk *chunk, const int n, const bool pack
     for (int i = 0; i < n; i++)
         probabilities(&w, (uint32_t)i, _mm512_reduce_max_ps(maxima[i]) + 0.0f);
     uint32_t b = 0, n_blocks = chunk->head_dim / BLOCK;
+    const uint32_t step = SUMS / n < 4 ? SUMS / n : 4;
+    for (; b + step <= n_blocks; b += step)
+        sum_values(&w, b, n, (int)step, packed);
     for (; b + 2 <= n_blocks; b += 2)
         sum_values(&w, b, n, 2, packed);
     if (b < n_blocks)
