@@ -3,7 +3,6 @@
 
 #include <curl/curl.h>
 #include <string.h>
-#include <strings.h>
 
 static const char *skip_spaces(const char *text)
 {
@@ -43,7 +42,7 @@ static bool has_next(const char *value, size_t bytes)
         size_t n = 0;
         while (i + n < end && value[i + n] != ' ')
             n++;
-        if (n == 4 && strncasecmp(value + i, "next", 4) == 0)
+        if (n == 4 && curl_strnequal(value + i, "next", 4))
             return true;
         i += n + 1;
     }
@@ -60,7 +59,7 @@ bool nb_hub_link_next(const char *value, char *url, size_t capacity)
         bool is_next = false;
         for (s = skip_spaces(target + bytes + 1); *s == ';'; s = skip_spaces(s)) {
             s = skip_spaces(s + 1);
-            bool is_rel = strncasecmp(s, "rel", 3) == 0 && *skip_spaces(s + 3) == '=';
+            bool is_rel = curl_strnequal(s, "rel", 3) && *skip_spaces(s + 3) == '=';
             s += strcspn(s, "=;,");
             const char *start = *s == '=' ? skip_spaces(s + 1) : s;
             s = skip_value(start);
@@ -114,7 +113,7 @@ bool nb_hub_retry_after(const char *value, time_t now, uint64_t *wait_s)
 bool nb_hub_content_range(const char *value, uint64_t *first, uint64_t *last, uint64_t *total)
 {
     const char *s = skip_spaces(value);
-    if (strncasecmp(s, "bytes", 5) != 0 || s[5] != ' ')
+    if (!curl_strnequal(s, "bytes", 5) || s[5] != ' ')
         return false;
     s = skip_spaces(s + 5);
     if (!take_number(&s, first) || *s++ != '-' || !take_number(&s, last) || *s++ != '/')
