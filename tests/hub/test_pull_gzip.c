@@ -95,7 +95,7 @@ static void answers_of_the_api(void **state)
 
 static void answers_that_are_no_gzip(void **state)
 {
-    static const struct {
+    const struct {
         mock_fault fault;
         int exit_code;
         const char *pattern;

@@ -103,7 +103,12 @@ one_seed() {
     quantize "qfit-ptq-$s" "ft-fit-$s"
     judge "Q-FIT+PTQ-$s" "qfit-ptq-$s"
 
+    # Where stage 2 begins, and what it brings in full precision: FT is another run from the start, and two such runs
+    # differ by more than the arms do.
     train sft "one-$s" "init-$s" one.jsonl "$steps_one" "$lr_one" "$s"
+    judge "Stage1-$s" "one-$s"
+    train sft "ft-two-$s" "one-$s" one.jsonl "$steps_two" "$lr_two" "$s"
+    judge "FT2-$s" "ft-two-$s"
     train qat "qat-$s" "one-$s" other.jsonl "$steps_two" "$lr_two" "$s" --loss ce --other-traces
     quantize "qat-4-$s" "qat-$s"
     judge "QAT-$s" "qat-4-$s"

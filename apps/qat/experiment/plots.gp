@@ -4,15 +4,15 @@ set datafile separator ","
 set terminal svg size 900,420 font "sans,13" background "white"
 set style fill solid 0.7
 set grid ytics
-arms = "FT PTQ Q-FIT+PTQ QAT TAQ TAQ+SEM ReQAT"
+arms = "FT PTQ Q-FIT+PTQ Stage1 FT2 QAT TAQ TAQ+SEM ReQAT"
 
 set output results . "/accuracy.svg"
 set title "Greedy accuracy by arm; a dot a seed, with its 95 % interval"
 set ylabel "right, %"
-set xrange [0.4:7.6]
-set xtics ("FT" 1, "PTQ" 2, "Q-FIT+PTQ" 3, "QAT" 4, "TAQ" 5, "TAQ+SEM" 6, "ReQAT" 7)
-place(arm) = (arm eq "FT") ? 1 : (arm eq "PTQ") ? 2 : (arm eq "Q-FIT+PTQ") ? 3 : (arm eq "QAT") ? 4 : \
-    (arm eq "TAQ") ? 5 : (arm eq "TAQ+SEM") ? 6 : 7
+set xrange [0.4:9.6]
+set xtics ("FT" 1, "PTQ" 2, "Q-FIT+PTQ" 3, "Stage1" 4, "FT2" 5, "QAT" 6, "TAQ" 7, "TAQ+SEM" 8, "ReQAT" 9)
+place(arm) = (arm eq "FT") ? 1 : (arm eq "PTQ") ? 2 : (arm eq "Q-FIT+PTQ") ? 3 : (arm eq "Stage1") ? 4 : \
+    (arm eq "FT2") ? 5 : (arm eq "QAT") ? 6 : (arm eq "TAQ") ? 7 : (arm eq "TAQ+SEM") ? 8 : 9
 plot results . "/results.csv" every ::1 using (place(strcol(1)) + 0.12 * ($2 - 2)):(100 * $5):(100 * $6):(100 * $7) \
     with yerrorbars pointtype 7 notitle
 

@@ -8,7 +8,7 @@ set -eu
 work=$1
 results=$2
 here=$(dirname "$0")
-arms="FT PTQ Q-FIT+PTQ QAT TAQ TAQ+SEM ReQAT"
+arms="FT PTQ Q-FIT+PTQ Stage1 FT2 QAT TAQ TAQ+SEM ReQAT"
 
 field() { sed -nE "s/^[^[]*\"$1\":([-0-9.e+]+).*/\1/p" | head -n 1; } # of the object itself, before any list
 every() { grep -oE "\"$1\":[-0-9.e+]+" | cut -d: -f2; }
