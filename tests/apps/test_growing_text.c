@@ -30,7 +30,7 @@ static void json_is_added_whole(void **state)
 {
     (void)state;
     json_t *object = json_object();
-    char key[8];
+    char key[16];
     for (int i = 0; i < 200; i++) {
         snprintf(key, sizeof key, "k%d", i);
         json_object_set_new(object, key, json_integer(i));
