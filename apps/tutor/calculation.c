@@ -61,6 +61,13 @@ static bool read_group(reader *in, mpq_t value)
     return is_read;
 }
 
+static bool is_all_zeros(const char *begin, const char *end)
+{
+    while (begin < end && *begin == '0')
+        begin++;
+    return begin == end;
+}
+
 // A fraction as a divisor, or with a percent sign, can be read in two ways.
 static bool read_factor(reader *in, mpq_t value, bool is_divisor)
 {
@@ -78,7 +85,7 @@ static bool read_factor(reader *in, mpq_t value, bool is_divisor)
     in->is_too_large |= ++in->n_numbers > MAX_NUMBERS;
     if (!in->is_too_large && nb_number_value(number, value))
         return true;
-    in->is_by_zero |= slash && strspn(slash + 1, "0") + 1 == (size_t)(number.text + number.bytes - slash);
+    in->is_by_zero |= slash && is_all_zeros(slash + 1, in->at);
     in->is_too_large |= !in->is_by_zero;
     return false;
 }
