@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "apps/common/cli.h"
 #include "apps/common/stop.h"
 #include "apps/hub/hub_bring.h"
+#include "apps/hub/hub_watch.h"
 
 // What all workers share besides the caller's struct.
 typedef struct shared {
@@ -96,12 +96,7 @@ static void watch(shared *s)
 {
     pthread_mutex_lock(&s->lock);
     while (s->n_running > 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 100 * 1000 * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&s->is_over, &s->lock, &until);
+        nb_hub_wait(&s->is_over, &s->lock);
         pthread_mutex_unlock(&s->lock);
         nb_hub_progress_tick(s->fetch->progress);
         pthread_mutex_lock(&s->lock);

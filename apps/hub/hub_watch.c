@@ -22,18 +22,23 @@ static void leave(const nb_hub_watch *watch)
     _exit(NB_EXIT_INTERRUPTED);
 }
 
+void nb_hub_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 100 * 1000 * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(condition, lock, &until);
+}
+
 static void *run(void *user)
 {
     nb_hub_watch *watch = user;
     double stopped_s = 0;
     pthread_mutex_lock(&watch->lock);
     while (!watch->is_ended) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 100 * 1000 * 1000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&watch->is_over, &watch->lock, &until);
+        nb_hub_wait(&watch->is_over, &watch->lock);
         if (!nb_stop_requested() || watch->is_ended)
             continue;
         if (stopped_s == 0)

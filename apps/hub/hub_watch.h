@@ -22,4 +22,7 @@ typedef struct nb_hub_watch {
 void nb_hub_watch_start(nb_hub_watch *watch, nb_hub_progress *progress);
 void nb_hub_watch_end(nb_hub_watch *watch);
 
+// pthread_cond_wait for a tenth of a second at most.
+void nb_hub_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
+
 #endif

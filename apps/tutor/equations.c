@@ -59,21 +59,16 @@ static bool is_cross(const lexer *in)
     return peek(in, 0) == 'x' && (isdigit((unsigned char)next) || next == '$') && !(n == 1 && is_letter(before(in)));
 }
 
+// The signs of a step (a letter x never comes here), and the dash that stands for a minus in prose.
 static token take_operator(lexer *in)
 {
-    static const struct {
-        const char *word;
-        char op;
-    } words[] = {{"+", '+'}, {"-", '-'}, {"−", '-'}, {"–", '-'}, {"*", '*'},
-                 {"×", '*'}, {"·", '*'}, {"/", '/'}, {"÷", '/'}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        size_t n = strlen(words[i].word);
-        if ((size_t)(in->end - in->at) < n || memcmp(in->at, words[i].word, n) != 0)
-            continue;
-        in->op = words[i].op;
-        return take(in, n, TOKEN_OPERATOR);
+    static const char dash[] = "–";
+    size_t left = (size_t)(in->end - in->at), n = nb_operator_take(in->at, left, &in->op);
+    if (n == 0 && left >= strlen(dash) && memcmp(in->at, dash, strlen(dash)) == 0) {
+        in->op = '-';
+        n = strlen(dash);
     }
-    return TOKEN_END;
+    return n ? take(in, n, TOKEN_OPERATOR) : TOKEN_END;
 }
 
 static token take_equals(lexer *in)
