@@ -12,6 +12,7 @@ enum {
     WORTH_THREADS_BYTES = 512 << 10,
     BATCH_BYTES = 32 << 10,     // of text, at least: its tree takes some 400 KB
     BATCH_VALUES_MAX = 1 << 20, // a member may be larger than a batch
+    REST_BYTES = 1 << 20,       // of a mapped file, held at most beside what its text becomes
     NO_MEMBER = 0,
     HAS_MEMBER = 1, // whether anything but white space was seen
 };
@@ -214,6 +215,8 @@ static bool hand_over(batches *all, const batch *next, nb_status parsed, const j
     else if (all->status == NB_OK)
         all->status = all->on_batch(all->user, json_object_get(root, "members"), all->error);
     bool goes_on = all->status == NB_OK;
+    if (all->span->file && next->begin / REST_BYTES != next->end / REST_BYTES)
+        nb_map_rest(all->span->file);
     all->n_handed++;
     pthread_cond_broadcast(&all->handed);
     pthread_mutex_unlock(&all->handing);

@@ -9,13 +9,15 @@
 #ifndef NB_RUNTIME_JSON_CUT_H
 #define NB_RUNTIME_JSON_CUT_H
 
+#include "platform/file.h"
 #include "runtime/buffer.h"
 #include "runtime/json.h"
 
 // What stood between the brackets of a container.
 typedef struct nb_json_span {
-    const char *key;  // the caller's: its name inside the outer object
-    const char *text; // in the document; NULL: there is no such container, or its key is spelt with escapes
+    const char *key;    // the caller's: its name inside the outer object
+    const nb_map *file; // the caller's: what the document lies in, whose pages rest once they are read; or NULL
+    const char *text;   // in the document; NULL: there is no such container, or its key is spelt with escapes
     size_t bytes;
     size_t n_members; // as far as commas tell
     bool is_object;   // else an array

@@ -196,7 +196,7 @@ static nb_status load_tokenizer(nb_text *text, const char *directory, nb_error *
         status = nb_error_set(error, NB_ERR_INPUT, "tokenizer.json; expected at most %d bytes, found %zu",
                               TOKENIZER_BYTES_MAX, map.bytes);
     else
-        status = nb_tokenizer_parse(&text->tokenizer, (const char *)map.data, map.bytes, error);
+        status = nb_tokenizer_parse_file(&text->tokenizer, &map, error);
     nb_map_close(&map);
     return status;
 }

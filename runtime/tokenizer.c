@@ -25,12 +25,13 @@ static nb_status load(nb_tokenizer *tokenizer, const json_t *root, const nb_json
     return nb_tokenizer_load_decoder(tokenizer, root, error);
 }
 
-nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *json, size_t json_bytes, nb_error *error)
+static nb_status parse(nb_tokenizer **tokenizer, const char *json, size_t json_bytes, const nb_map *file,
+                       nb_error *error)
 {
     *tokenizer = NULL;
     json_t *root = NULL;
     nb_buffer rest = {0};
-    nb_json_span spans[2] = {{.key = "vocab"}, {.key = "merges"}};
+    nb_json_span spans[2] = {{.key = "vocab", .file = file}, {.key = "merges", .file = file}};
     nb_status status = nb_json_cut(json, json_bytes, "model", spans, NB_COUNT(spans), &rest, error);
     if (status == NB_OK)
         status = nb_json_parse(&root, rest.data ? rest.data : "", rest.bytes, VALUES_MAX, "tokenizer.json", error);
@@ -45,6 +46,16 @@ nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *json, size_t 
     else
         nb_tokenizer_free(made);
     return status;
+}
+
+nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *json, size_t json_bytes, nb_error *error)
+{
+    return parse(tokenizer, json, json_bytes, NULL, error);
+}
+
+nb_status nb_tokenizer_parse_file(nb_tokenizer **tokenizer, const nb_map *file, nb_error *error)
+{
+    return parse(tokenizer, (const char *)file->data, file->bytes, file, error);
 }
 
 void nb_tokenizer_free(nb_tokenizer *tokenizer)

@@ -6,7 +6,7 @@
 #ifndef NB_RUNTIME_TOKENIZER_H
 #define NB_RUNTIME_TOKENIZER_H
 
-#include "platform/base.h"
+#include "platform/file.h"
 
 typedef struct nb_tokenizer nb_tokenizer;
 
@@ -24,6 +24,9 @@ enum { NB_TOKENIZER_TEXT_BYTES_MAX = 16 << 20 }; // a longer text is refused: BP
 // (NB_ERR_INPUT). The caller frees it.
 NB_MUST_USE nb_status nb_tokenizer_parse(nb_tokenizer **tokenizer, const char *json, size_t json_bytes,
                                          nb_error *error);
+
+// The same for a mapped file, of which little stays in memory while it is read. The caller closes it.
+NB_MUST_USE nb_status nb_tokenizer_parse_file(nb_tokenizer **tokenizer, const nb_map *file, nb_error *error);
 void nb_tokenizer_free(nb_tokenizer *tokenizer);
 
 // Memory that its tables hold.
