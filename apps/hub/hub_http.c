@@ -160,6 +160,8 @@ static bool set_up(nb_http *http)
     if (options->ca_file || options->ca_folder) { // instead of the system's, as with the official client
         is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file) == CURLE_OK;
         is_good = is_good && curl_easy_setopt(easy, CURLOPT_CAPATH, options->ca_folder) == CURLE_OK;
+        is_good = is_good && curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options->ca_file) == CURLE_OK;
+        is_good = is_good && curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, options->ca_folder) == CURLE_OK;
     }
     return is_good;
 }

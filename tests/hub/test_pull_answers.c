@@ -404,22 +404,35 @@ static void nobody_listens(void **state)
     pull_expect_tree(c);
 }
 
-// The Hub as the proxy of a host that is not there.
+static void ask_through(pull_case *c, const char *variable)
+{
+    pull_set(c, variable, mock_hub_endpoint(c->hub));
+    mock_request_forget(c->hub);
+    pull_run(c, "acme/tiny --dry-run");
+    pull_expect_success(c);
+    assert_true(mock_request_matching(c->hub, "GET hub /api/*") > 0);
+    pull_set(c, variable, NULL);
+}
+
+// The Hub as the proxy of a host that is not there; at last over TLS, where the authorities told count for it too.
 static void through_a_proxy(void **state)
 {
     static const char *const variables[] = {"http_proxy", "HTTP_PROXY", "ALL_PROXY"};
     pull_case *c = *state;
-    char address[64];
+    char address[64], authority[400];
     snprintf(address, sizeof address, "http://127.0.0.3:%u", mock_port_unused());
     pull_set(c, "HF_ENDPOINT", address);
-    for (size_t i = 0; i < 3; i++) {
-        pull_set(c, variables[i], mock_hub_endpoint(c->hub));
-        mock_request_forget(c->hub);
-        pull_run(c, "acme/tiny --dry-run");
-        pull_expect_success(c);
-        assert_true(mock_request_matching(c->hub, "GET hub /api/*") > 0);
-        pull_set(c, variables[i], NULL);
-    }
+    for (size_t i = 0; i < 3; i++)
+        ask_through(c, variables[i]);
+    assert_true(pull_restart(c, &(mock_options){.tls = MOCK_TLS}));
+    snprintf(authority, sizeof authority, "%s/ca.pem", c->folder);
+    nb_test_file_write(authority, mock_tls_authority(c->hub), strlen(mock_tls_authority(c->hub)));
+    pull_set(c, "HF_ENDPOINT", address);
+    pull_set(c, "http_proxy", mock_hub_endpoint(c->hub));
+    pull_run(c, "acme/tiny --dry-run");
+    pull_expect_error(c, 1, "certificate", NULL);
+    pull_set(c, "SSL_CERT_FILE", authority);
+    ask_through(c, "http_proxy");
 }
 
 static void endpoints_that_are_none(void **state)
