@@ -19,7 +19,8 @@ enum {
     BLOCK_ROWS = 128,   // rows decoded at a time, ...
     BLOCK_STEPS = 1152, // ... and at most so many steps of them, for the second-level cache
     FETCH_BYTES = 2048, // codes that decoding fetches ahead
-    PACKED_ROWS = 64,   // few tokens: rows at a time
+    PACKED_TOKENS = 16, // few tokens: decoding in registers again for each six of them is less than a block costs;
+    PACKED_ROWS = 64,   // ... rows at a time
 };
 
 typedef struct row_codes {
@@ -389,7 +390,7 @@ static void many_tokens(const nb_linear_chunk *chunk)
     panel p;
     uint32_t n_blocks = chunk->weight->n_cols / NB_NVFP4_BLOCK, rest = n_blocks % STEP_BLOCKS;
     uint32_t n_steps = nb_act_steps(chunk->weight->n_cols), n_rows = PACKED_ROWS;
-    bool is_packed = chunk->act->n_rows <= TILE_TOKENS || n_steps > BLOCK_STEPS / PUT_ROWS;
+    bool is_packed = chunk->act->n_rows <= PACKED_TOKENS || n_steps > BLOCK_STEPS / PUT_ROWS;
     bool has_half = !is_packed && n_steps > 1 && rest > 0 && rest <= STEP_BLOCKS / 2;
     if (!is_packed)
         n_rows = (uint32_t)nb_min(BLOCK_ROWS, BLOCK_STEPS / n_steps / PUT_ROWS * PUT_ROWS);

@@ -114,6 +114,7 @@ NB_INLINE void tile_quarter(panel *p, uint32_t r, uint32_t t, uint32_t lane, uin
             sums[0][1][l] = add_block(&w0, &a1, sums[0][1][l]);
             sums[1][0][l] = add_block(&w1, &a0, sums[1][0][l]);
             sums[1][1][l] = add_block(&w1, &a1, sums[1][1][l]);
+            __asm__ volatile("" ::: "memory"); // or gcc loads all four lanes first, and the sums go to the stack
         }
     for (int i = 0; i < TILE_PAIRS; i++)
         for (int j = 0; j < TILE_PAIRS; j++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// In which order a pull's files become visible: each gets its name by a rename, so that nobody who looks finds a part of
-// it; the blobs first, the snapshot when it has all of them, the ref last.
+// In which order a pull's files become visible: each gets its name by a rename, so that nobody who looks finds a part
+// of it; the blobs first, the snapshot when it has all of them, the ref last.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -78,11 +78,16 @@ static void nvfp4_equals_scalar(void **state)
     const uint32_t many[] = {47, 48, 49, 50, 96, 97};
     for (size_t i = 0; i < NB_COUNT(many); i++)
         compare(&rng, NB_FORMAT_NVFP4, false, 35, 16 * (1 + fixture_below(&rng, 40)), many[i]);
-    for (int i = 0; i < 3; i++) { // more rows and tokens than are decoded or held at a time, of short and of long rows
-        compare(&rng, NB_FORMAT_NVFP4, false, 150, 896, 13);
-        compare(&rng, NB_FORMAT_NVFP4, false, 70, 2064, 98);
-        compare(&rng, NB_FORMAT_NVFP4, false, 45, 8960, 9);
-        compare(&rng, NB_FORMAT_NVFP4, false, 5, 18704, 8);
+    for (size_t i = 0; i < NB_COUNT(NVFP4_COLS); i++) // enough tokens that rows are decoded for all of them
+        for (uint32_t n_tokens = 20; n_tokens <= 25; n_tokens++)
+            compare(&rng, NB_FORMAT_NVFP4, false, 1 + fixture_below(&rng, NVFP4_COLS[i] > 2100 ? 8 : 40), NVFP4_COLS[i],
+                    n_tokens);
+    const uint32_t few_more[] = {9, 13, 21, 25};
+    for (size_t i = 0; i < NB_COUNT(few_more); i++) { // more rows and tokens than are decoded or held at a time
+        compare(&rng, NB_FORMAT_NVFP4, false, 150, 896, few_more[i]);
+        compare(&rng, NB_FORMAT_NVFP4, false, 70, 2064, 85 + few_more[i]);
+        compare(&rng, NB_FORMAT_NVFP4, false, 45, 8960, few_more[i]);
+        compare(&rng, NB_FORMAT_NVFP4, false, 5, 18704, few_more[i]);
     }
 }
 
