@@ -60,7 +60,8 @@ static int answer_question(nb_tutor *tutor, const nb_question *question, nb_tuto
     nb_reasoning reasoning;
     nb_tutor_show_start(show, question);
     if (!question->has_number && !show->is_json)
-        nb_note("the question has no number in it; what the model makes of it is shown as it is");
+        nb_note(
+            "the question has no number in it; what follows is the model's own, and only its arithmetic is checked");
     double start = nb_now_s();
     int code = nb_tutor_reason(tutor, question, show, &reasoning);
     double decode_s = nb_now_s() - start - tutor->model.prefill_s;

@@ -8,6 +8,8 @@
 #include <utf8proc.h>
 
 #include "apps/tutor/calculation.h"
+#include "apps/tutor/exact.h"
+#include "apps/tutor/tutor_sources.h"
 
 static bool refuse(char *why, size_t capacity, const char *what)
 {
@@ -89,13 +91,24 @@ static size_t trimmed(const char *text, size_t bytes)
     return bytes;
 }
 
+// A zero and nothing else: "0", "0.00" or "zero", but not "0.5".
+static bool is_zero(const char *text)
+{
+    size_t n = text[0] == '0' ? strspn(text, "0.,") : 0;
+    if (n > 0)
+        return !(text[n] >= '0' && text[n] <= '9');
+    return strncasecmp(text, "zero", 4) == 0 && !((text[4] | 32) >= 'a' && (text[4] | 32) <= 'z');
+}
+
+// "Divide 8 by 0", "12 divided by zero", "shared among 0 children".
 static bool says_by_zero(const char *text)
 {
-    static const char *const words[] = {"divided by 0", "divided by zero"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        for (const char *at = text; (at = strcasestr(at, words[i])); at++) {
-            const char *after = at + strlen(words[i]);
-            if (!strchr(".,", *after) ? !(*after >= '0' && *after <= '9') : !(after[1] >= '0' && after[1] <= '9'))
+    static const char *const ways[][2] = {
+        {"divid", " by "}, {"divid", " among "}, {"divid", " into "}, {"shar", " among "}, {"split", " into "}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        for (const char *at = text; (at = strcasestr(at, ways[i][0])); at++) {
+            const char *by = strcasestr(at, ways[i][1]);
+            if (by && is_zero(by + strlen(ways[i][1])))
                 return true;
         }
     return false;
@@ -109,11 +122,50 @@ static size_t count_digits(const char *text, size_t bytes)
     return n;
 }
 
+// Copies a calculation with spaces around those of `signs` that stand behind a number or group; `out` has room for
+// three times its bytes. True: there was such a sign.
+static bool space_signs(const char *text, size_t bytes, const char *signs, char *out, size_t *n_out)
+{
+    size_t n = 0;
+    char left = 0;
+    bool has_sign = false;
+    for (size_t i = 0, taken; i < bytes; i += taken) {
+        char op = 0;
+        taken = nb_operator_take(text + i, bytes - i, &op);
+        bool is_sign = taken && left && strchr("0123456789.%)", left) && strchr(signs, op);
+        taken = taken ? taken : 1;
+        if (is_sign && out[n - 1] != ' ')
+            out[n++] = ' ';
+        memcpy(out + n, text + i, taken);
+        n += taken;
+        if (text[i] != ' ')
+            left = text[i];
+        if (is_sign && i + taken < bytes && text[i + taken] != ' ')
+            out[n++] = ' ';
+        has_sign |= is_sign;
+    }
+    *n_out = n;
+    return has_sign;
+}
+
+// "347+285" becomes "347 + 285", as problems are written that models learn from. A "/" beside other signs is a
+// fraction's.
+static void space_calculation(char *text, size_t bytes)
+{
+    char out[3 * NB_VALUE_BYTES];
+    size_t n;
+    if (!space_signs(text, bytes, "+-*", out, &n))
+        (void)space_signs(text, bytes, "/", out, &n);
+    memmove(text + n, text + bytes, strlen(text + bytes) + 1);
+    memcpy(text, out, n);
+}
+
 // Looks at every calculation. False: one divides by zero.
 static bool read_calculations(nb_question *question)
 {
     size_t n_digits = count_digits(question->text, strlen(question->text)), n_found = 0, bytes;
-    for (const char *at = question->text; *at; at += bytes) {
+    char *solved = NULL;
+    for (char *at = question->text; *at; at += bytes) {
         char value[NB_VALUE_BYTES];
         bytes = *at == ' ' ? 0 : calculation_bytes(at);
         size_t n = trimmed(at, bytes);
@@ -125,13 +177,25 @@ static bool read_calculations(nb_question *question)
         if (found == NB_CALCULATION_SOLVED && n < NB_VALUE_BYTES && count_digits(at, n) == n_digits) {
             memcpy(question->value, value, sizeof value);
             snprintf(question->calculation, sizeof question->calculation, "%.*s", (int)n, at);
+            solved = at;
         }
         if (bytes == 0 || (found == NB_CALCULATION_NONE && *at == '('))
             bytes = 1; // what stands in parentheses may be one
     }
     if (n_found != 1)
         question->calculation[0] = question->value[0] = 0;
+    else if (solved)
+        space_calculation(solved, strlen(question->calculation));
     return true;
+}
+
+static bool has_number(const char *text)
+{
+    nb_sources sources = {.numbers = {0}};
+    nb_sources_add(&sources, text, strlen(text));
+    bool is_there = sources.numbers.bytes > 0;
+    nb_sources_release(&sources);
+    return is_there;
 }
 
 bool nb_question_read(nb_question *question, const char *text, size_t bytes, char *why, size_t capacity)
@@ -139,7 +203,7 @@ bool nb_question_read(nb_question *question, const char *text, size_t bytes, cha
     memset(question, 0, sizeof *question);
     if (!copy_text(question, text, &bytes, why, capacity) || !check_characters(question->text, bytes, why, capacity))
         return false;
-    question->has_number = count_digits(question->text, bytes) > 0;
+    question->has_number = has_number(question->text);
     if (!read_calculations(question) || says_by_zero(question->text))
         return refuse(why, capacity,
                       "a division by zero has no result; expected another divisor, found 0; try another question");

@@ -9,8 +9,9 @@
 enum { NB_QUESTION_MAX_BYTES = 8192, NB_VALUE_BYTES = 512 };
 
 typedef struct nb_question {
-    char text[NB_QUESTION_MAX_BYTES + 1]; // without white space at its ends
-    bool has_number;                      // a digit stands in it
+    // Without white space at its ends; with spaces around the signs of the calculation below.
+    char text[NB_QUESTION_MAX_BYTES + 2 * NB_VALUE_BYTES + 1];
+    bool has_number; // in digits or in words
     // When nothing but one calculation is asked ("What is 2 + 3 * 4?"): the calculation as written and its exact value.
     char calculation[NB_VALUE_BYTES], value[NB_VALUE_BYTES]; // "": none
 } nb_question;

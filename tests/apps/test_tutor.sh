@@ -11,6 +11,10 @@ check 'one line of figures' grep -qE '^  6 steps checked, 0 redone, [0-9]+ token
 check 'no escape sequence in a file' sh -c "! grep -q \"\$(printf '\\033')\" '$work/out'"
 ends 0 'a calculation' "$nibble" tutor -p 'What is 347 + 285?'
 says 'compared with its value' '✓ exactly: 347 + 285 is 632'
+ends 0 'a calculation typed without spaces' "$nibble" tutor -p '347+285='
+says 'is understood' '✓ exactly: 347+285 is 632'
+ends 0 'numbers in words' "$nibble" tutor -p 'What is two plus three?'
+check 'are numbers' sh -c "! [ -s '$work/err' ]"
 
 ends 0 'JSON' "$nibble" tutor --json --seed 1 -p "$shells"
 check 'JSON: a line a step' grep -q '^{"step":2,"text":"20 \* 6 = 120","kind":"step","verdict":"right","redone":0}$' "$work/out"
@@ -35,6 +39,7 @@ refuses 3 'an empty question' "$nibble" tutor -p ''
 refuses 3 'a blank question' "$nibble" tutor -p '  '
 refuses 3 'a division by zero' "$nibble" tutor -p 'What is 5 / 0?'
 refuses 3 'a division by zero in words' "$nibble" tutor -p 'What is 5 divided by zero?'
+refuses 3 'a division by zero in an order' "$nibble" tutor -p 'Divide 8 by 0.'
 refuses 3 'control characters' "$nibble" tutor -p $'What is \033[2J 3 + 4?'
 check 'they are not printed' sh -c "! grep -q \"\$(printf '\\033')\" '$work/err'"
 refuses 3 'no UTF-8' "$nibble" tutor -p $'What is \xff?'

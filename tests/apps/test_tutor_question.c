@@ -45,6 +45,39 @@ static void values_of_calculations(void **state)
     }
 }
 
+static void the_model_is_given_spaces(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"347+285", "347 + 285"},
+        {"What is 347+285=?", "What is 347 + 285=?"},
+        {"7x8", "7 x 8"},
+        {"84÷4", "84 ÷ 4"},
+        {"84/4", "84 / 4"},
+        {"1/2+1/3", "1/2 + 1/3"},
+        {"(3+4)*-2 is", "(3 + 4) * -2 is"},
+        {"-5- -3", "-5 - -3"},
+        {"$3.50*2", "$3.50 * 2"},
+        {"2 + 3", "2 + 3"},
+        {"Tom has 3+4 cats and 2 dogs.", "Tom has 3+4 cats and 2 dogs."},
+        {"What is 2+3 and 4+5?", "What is 2+3 and 4+5?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(reads(cases[i][0]));
+        assert_string_equal(question.text, cases[i][1]);
+    }
+    enum { SUM_BYTES = 127 }; // so many numbers as are still added up
+    char longest[NB_QUESTION_MAX_BYTES + 1];
+    memset(longest, 'a', sizeof longest - 1);
+    for (size_t i = 0; i < SUM_BYTES; i++)
+        longest[NB_QUESTION_MAX_BYTES - SUM_BYTES + i] = i % 2 ? '+' : '1';
+    longest[NB_QUESTION_MAX_BYTES - SUM_BYTES - 1] = ' ';
+    longest[NB_QUESTION_MAX_BYTES] = 0;
+    assert_true(reads(longest));
+    assert_string_equal(question.value, "64");
+    assert_int_equal(strlen(question.text), NB_QUESTION_MAX_BYTES + SUM_BYTES - 1);
+}
+
 static void what_cannot_be_asked(void **state)
 {
     (void)state;
@@ -57,10 +90,16 @@ static void what_cannot_be_asked(void **state)
     assert_false(reads("What is 5 / 0?"));
     assert_false(reads("What is 5 ÷ 0.0?"));
     assert_false(reads("Take 7 divided by zero."));
+    assert_false(reads("Divide 8 by 0."));
+    assert_false(reads("Divide 8 by 0.00"));
+    assert_false(reads("Tom shares 8 apples among 0 children. How many does each get?"));
     assert_true(reads("Take 7 divided by 0.5"));
-    assert_true(reads("  two\nlines "));
-    assert_string_equal(question.text, "two lines");
+    assert_true(reads("Divide 8 by 2 and multiply it by 0."));
+    assert_true(reads("  old\nlines "));
+    assert_string_equal(question.text, "old lines");
     assert_false(question.has_number);
+    assert_true(reads("Add seven to five."));
+    assert_true(question.has_number);
     char *large = malloc(NB_QUESTION_MAX_BYTES + 2), why[256];
     memset(large, 'a', NB_QUESTION_MAX_BYTES + 1);
     assert_false(nb_question_read(&question, large, NB_QUESTION_MAX_BYTES + 1, why, sizeof why));
@@ -127,9 +166,8 @@ static void learners_are_led(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_of_calculations),
-        cmocka_unit_test(what_cannot_be_asked),
-        cmocka_unit_test(numbers_have_sources),
+        cmocka_unit_test(values_of_calculations), cmocka_unit_test(the_model_is_given_spaces),
+        cmocka_unit_test(what_cannot_be_asked),   cmocka_unit_test(numbers_have_sources),
         cmocka_unit_test(learners_are_led),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
