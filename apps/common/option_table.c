@@ -235,8 +235,9 @@ bool nb_options_parse(const nb_command *command, void *const *values, int argc, 
 static void help_option(const nb_option *option)
 {
     char left[64];
+    const char *value = option->value ? option->value : option->choices;
     snprintf(left, sizeof left, "  %c%c%c --%s%s%s", option->letter ? '-' : ' ', option->letter ? option->letter : ' ',
-             option->letter ? ',' : ' ', option->name, option->value ? " " : "", option->value ? option->value : "");
+             option->letter ? ',' : ' ', option->name, value ? " " : "", value ? value : "");
     if (strlen(left) > 30)
         printf("%s\n%32s", left, "");
     else

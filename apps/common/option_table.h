@@ -32,7 +32,7 @@ typedef struct nb_option {
     char letter;      // short form, 0: none
     nb_option_kind kind;
     size_t offset;       // of the value in the group's struct
-    const char *value;   // what stands for the value in --help
+    const char *value;   // what stands for the value in --help; NULL: its choices
     const char *help;    // with the default in parentheses
     const char *choices; // "a|b|c"
     uint64_t whole_min, whole_max;

@@ -15,6 +15,8 @@ for command in run tutor score tokenize info bench doctor models rm pull; do
     ends 0 "$command -h" "$nibble" $command -h
     refuses 2 "$command: an unknown option" "$nibble" $command --no-such-option
 done
+ends 0 'help of an option with choices' "$nibble-qat" sft --help
+says 'names them' '--schedule cosine|linear|constant'
 refuses 2 'no command' "$nibble"
 refuses 2 'an unknown command' "$nibble" scroe
 says 'a suggestion is made' 'try nibble score'
