@@ -39,15 +39,17 @@ for arm in $arms; do
     done
 done
 
-# A line an arm: means over the seeds; +- is 1.96 standard errors over all problems of all seeds, for accuracy, and the
-# standard deviation between seeds stands beside it. An empty field (a bucket or class without positions) counts for
+# A line an arm: means over the seeds; +- is 1.96 standard errors over all problems of all seeds, for both accuracies, and
+# the standard deviation between seeds stands beside the first. An empty field (a bucket or class without positions) counts for
 # nothing; a dash stands where no seed has a value.
 awk -F, 'function rate(x) { return sprintf("%.2f", 100 * x) }
     function mean(x, field) { return sum[x, field] / count[x, field] }
+    function interval(x) { return count[x, 9] ? rate(1.96 * sqrt(squares[x]) / count[x, 9]) : "-" }
     function percent(x, field) { return count[x, field] ? rate(mean(x, field)) : "-" }
     NR == 1 { next }
     !($1 in n) { order[++arms] = $1 }
     { n[$1]++; total[$1] += $3; right[$1] += $4; a[$1] += $5; a2[$1] += $5 * $5
+      squares[$1] += $9 * $9
       for (field = 8; field <= NF; field++) if ($field != "") { sum[$1, field] += $field; count[$1, field]++ } }
     END {
         print "| arm | seeds | greedy, % | between seeds | avg@k, % | mean entropy, nats | sampled errors, % | of them at low entropy | digits | operators | words | K error, % | V error, % |"
@@ -56,8 +58,8 @@ awk -F, 'function rate(x) { return sprintf("%.2f", 100 * x) }
             x = order[i]; p = right[x] / total[x]; s = n[x]
             sd = s > 1 ? sqrt((a2[x] - a[x] * a[x] / s) / (s - 1) > 0 ? (a2[x] - a[x] * a[x] / s) / (s - 1) : 0) : 0
             entropy = count[x, 10] ? sprintf("%.4f", mean(x, 10)) : "-"
-            printf "| %s | %d | %s ± %s | %s | %s | %s |", x, s, rate(p), rate(1.96 * sqrt(p * (1 - p) / total[x])),
-                rate(sd), percent(x, 8), entropy
+            printf "| %s | %d | %s ± %s | %s | %s ± %s | %s |", x, s, rate(p), rate(1.96 * sqrt(p * (1 - p) / total[x])),
+                rate(sd), percent(x, 8), interval(x), entropy
             for (field = 11; field <= 17; field++)
                 printf " %s |", percent(x, field)
             print ""
