@@ -6,9 +6,15 @@
 
 #include "apps/tutor/steps.h"
 
+// A step that may be told to a learner: one that is right.
+static bool is_known(const nb_checked_line *line)
+{
+    return line->is_step && line->verdict == NB_VERDICT_RIGHT;
+}
+
 static bool parts_of(const nb_checked_line *line, nb_step_parts *parts)
 {
-    return line->is_step && nb_step_check(line->text, strlen(line->text), parts) != NB_STEP_NONE;
+    return is_known(line) && nb_step_check(line->text, strlen(line->text), parts) != NB_STEP_NONE;
 }
 
 // The first step from `at` on with this result; n_lines: none.
@@ -17,7 +23,7 @@ static size_t find_result(const nb_guide *guide, nb_span result)
     size_t i = guide->at;
     nb_step_parts parts;
     while (i < guide->n_lines &&
-           !(parts_of(&guide->lines[i], &parts) && guide->lines[i].verdict == NB_VERDICT_RIGHT &&
+           !(parts_of(&guide->lines[i], &parts) &&
              nb_numbers_compare(parts.result.text, parts.result.bytes, result.text, result.bytes) == NB_STEP_RIGHT))
         i++;
     return i;
@@ -70,12 +76,15 @@ static nb_reply take_wrong(nb_guide *guide, const nb_step_parts *parts, char *wo
 static nb_reply take_result(nb_guide *guide, nb_span result, bool is_step, char *words, size_t capacity)
 {
     size_t i = find_result(guide, result);
-    bool is_last =
-        is_answer(guide, result) &&
-        find_result(&(nb_guide){guide->lines, guide->n_lines, i + 1, guide->answer, 0}, result) >= guide->n_lines;
+    bool is_last = is_answer(guide, result) &&
+                   find_result(&(nb_guide){.lines = guide->lines, .n_lines = guide->n_lines, .at = i + 1}, result) >=
+                       guide->n_lines;
     if (is_last) {
         guide->at = guide->n_lines;
-        snprintf(words, capacity, "that is the answer");
+        snprintf(words, capacity, "that is the answer%s",
+                 guide->is_exact     ? ""
+                 : guide->is_checked ? " my steps come to"
+                                     : " I came to, but not all of my steps are checked");
         return NB_REPLY_ANSWER;
     }
     if (i < guide->n_lines) {
@@ -117,7 +126,7 @@ const char *nb_guide_next(nb_guide *guide)
 {
     while (guide->at < guide->n_lines) {
         const nb_checked_line *line = &guide->lines[guide->at++];
-        if (line->is_step) {
+        if (is_known(line)) {
             guide->n_misses = 0;
             return line->text;
         }

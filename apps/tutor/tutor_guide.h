@@ -11,6 +11,8 @@ typedef struct nb_guide {
     size_t n_lines;
     size_t at;          // lines that are done
     const char *answer; // "": none
+    bool is_exact;      // the answer is the value of the calculation that was asked
+    bool is_checked;    // the solution's steps and answer are
     unsigned n_misses;  // at this step
 } nb_guide;
 
@@ -27,7 +29,7 @@ typedef enum nb_reply {
 // result too.
 nb_reply nb_guide_take(nb_guide *guide, const char *line, char *words, size_t capacity);
 
-// The next step's line, NULL when all are done; it then counts as done.
+// The next step's line, NULL when all are done; it then counts as done. Steps that are not right are passed over.
 const char *nb_guide_next(nb_guide *guide);
 // The next step without its result ("144 + 50 = ?"). False when all are done.
 bool nb_guide_hint(const nb_guide *guide, char *words, size_t capacity);

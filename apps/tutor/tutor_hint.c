@@ -33,16 +33,19 @@ static void show_all(nb_guide *guide)
         nb_terminal_write(stdout, line, strlen(line), true);
         putchar('\n');
     }
-    fputs("    The answer is ", stdout);
-    nb_terminal_write(stdout, guide->answer, strlen(guide->answer), true);
-    puts(".");
+    bool is_sure = guide->is_exact || guide->is_checked;
+    const char *answer = guide->answer[0] ? guide->answer : "no answer";
+    fputs(is_sure ? "    The answer is " : "    I came to ", stdout);
+    nb_terminal_write(stdout, answer, strlen(answer), true);
+    puts(is_sure ? "." : "; not all of it is checked.");
 }
 
 static void show_hint(const nb_guide *guide)
 {
     char words[2 * NB_VALUE_BYTES];
     if (!nb_guide_hint(guide, words, sizeof words))
-        snprintf(words, sizeof words, "the last result answers the question");
+        snprintf(words, sizeof words, "%s",
+                 guide->n_lines ? "the last result answers the question" : "I know no step; yours are checked");
     fputs("    ", stdout);
     nb_terminal_write(stdout, words, strlen(words), true);
     putchar('\n');
@@ -67,7 +70,8 @@ static bool take_line(nb_guide *guide, const char *line, bool has_colour)
     if (line[0] == '/' || line[0] == 0)
         return false;
     nb_reply reply = nb_guide_take(guide, line, words, sizeof words);
-    bool is_right = reply == NB_REPLY_STEP || reply == NB_REPLY_ANSWER;
+    bool is_sure = guide->is_exact || guide->is_checked;
+    bool is_right = reply == NB_REPLY_STEP || (reply == NB_REPLY_ANSWER && is_sure);
     fputs("    ", stdout);
     nb_tutor_show_mark(has_colour, is_right ? '+' : reply == NB_REPLY_WRONG ? '-' : '?', words);
     putchar('\n');
@@ -75,23 +79,41 @@ static bool take_line(nb_guide *guide, const char *line, bool has_colour)
 }
 
 // What of the model's own way is certain, said before the learner is led along it.
-static void say_what_is_known(const nb_lane *lane)
+static void say_what_is_known(const nb_guide *guide)
 {
-    if (nb_lane_is_checked(lane))
+    if (guide->n_lines == 0)
+        puts("I found no way to the right value; your steps and your answer are checked exactly. (/help)");
+    else if (guide->is_checked)
         puts("I have a way whose steps are all checked. What is your first step? (/help)");
     else
         puts("I have a way, but not all of it could be checked; your own arithmetic is checked exactly. (/help)");
 }
 
-static int lead(const nb_lane *lane, nb_tutor_input *input, bool has_colour)
+// Where the value is known, it is the answer, and a way that does not come to it is none.
+static nb_guide guide_of(const nb_lane *lane, const nb_question *question)
 {
-    nb_guide guide = {.lines = lane->lines, .n_lines = lane->n_lines, .answer = lane->answer};
+    nb_guide guide = {.lines = lane->lines,
+                      .n_lines = lane->n_lines,
+                      .answer = lane->answer,
+                      .is_exact = question->value[0] != 0,
+                      .is_checked = nb_lane_is_checked(lane)};
+    if (guide.is_exact) {
+        guide.answer = question->value;
+        if (nb_numbers_compare(lane->answer, strlen(lane->answer), guide.answer, strlen(guide.answer)) != NB_STEP_RIGHT)
+            guide.n_lines = 0;
+    }
+    return guide;
+}
+
+static int lead(const nb_lane *lane, const nb_question *question, nb_tutor_input *input, bool has_colour)
+{
+    nb_guide guide = guide_of(lane, question);
     nb_growing line = {0};
-    if (nb_lane_count_steps(lane, NB_VERDICT_RIGHT) == 0) {
+    if (!guide.is_exact && nb_lane_count_steps(lane, NB_VERDICT_RIGHT) == 0) {
         puts("I found no steps that I could check; I can't lead here.");
         return NB_EXIT_OK;
     }
-    say_what_is_known(lane);
+    say_what_is_known(&guide);
     while (nb_tutor_input_read(input, &line))
         if (take_line(&guide, line.text, has_colour))
             break;
@@ -108,7 +130,7 @@ static int lead_question(nb_tutor *tutor, const char *text, size_t bytes, nb_tut
         return nb_fail(NB_EXIT_INPUT, "%s", why);
     int code = nb_tutor_reason(tutor, &question, NULL, &reasoning);
     if (code == NB_EXIT_OK)
-        code = lead(&reasoning.lanes[reasoning.winner], input, nb_terminal_has_colour(STDOUT_FILENO));
+        code = lead(&reasoning.lanes[reasoning.winner], &question, input, nb_terminal_has_colour(STDOUT_FILENO));
     nb_reasoning_release(&reasoning);
     return code;
 }

@@ -62,6 +62,10 @@ says 'the next step' '4 * 6 = 24'
 says 'a number that is no step' 'comes to 203'
 says 'the answer is known' 'that is the answer'
 
+printf '22\n21\n' | "$nibble" tutor --hint -p '(3 + 4) * (2 + 1)' >"$work/out" 2>"$work/err"
+says 'hints: a value that is known is the answer, whatever the model came to' '✓ that is the answer'
+check 'and no other' grep -q '? no step of the way I know comes to 22' "$work/out"
+
 refuses 3 'no records yet' "$nibble" tutor --progress --learner Mia
 printf '/hint\nword\n/skip\n0\n' | "$nibble" tutor --practice joining,taking --seed 3 --learner Mia >"$work/out" 2>"$work/err"
 check 'practice' test $? -eq 0

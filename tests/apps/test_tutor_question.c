@@ -163,12 +163,34 @@ static void learners_are_led(void **state)
     assert_null(nb_guide_next(&guide));
 }
 
+static void what_is_wrong_is_no_hint(void **state)
+{
+    (void)state;
+    nb_checked_line lines[] = {{.text = (char *)"20 * 6 = 12", .is_step = true, .verdict = NB_VERDICT_WRONG},
+                               {.text = (char *)"4 * 6 = 24", .is_step = true},
+                               {.text = (char *)"12 + 24 = 37", .is_step = true, .verdict = NB_VERDICT_WRONG}};
+    nb_guide guide = {.lines = lines, .n_lines = 3, .answer = "37"};
+    char words[512];
+    assert_true(nb_guide_hint(&guide, words, sizeof words));
+    assert_string_equal(words, "4 * 6 = ?");
+    assert_string_equal(nb_guide_next(&guide), "4 * 6 = 24");
+    assert_false(nb_guide_hint(&guide, words, sizeof words));
+    assert_null(nb_guide_next(&guide));
+    assert_int_equal(nb_guide_take(&guide, "37", words, sizeof words), NB_REPLY_ANSWER);
+    assert_string_equal(words, "that is the answer I came to, but not all of my steps are checked");
+    guide = (nb_guide){.answer = "144", .is_exact = true}; // the value alone is known
+    assert_int_equal(nb_guide_take(&guide, "37", words, sizeof words), NB_REPLY_ELSE);
+    assert_int_equal(nb_guide_take(&guide, "20 * 6 = 120", words, sizeof words), NB_REPLY_OTHER);
+    assert_int_equal(nb_guide_take(&guide, "120 + 24 = 144", words, sizeof words), NB_REPLY_ANSWER);
+    assert_string_equal(words, "that is the answer");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_of_calculations), cmocka_unit_test(the_model_is_given_spaces),
         cmocka_unit_test(what_cannot_be_asked),   cmocka_unit_test(numbers_have_sources),
-        cmocka_unit_test(learners_are_led),
+        cmocka_unit_test(learners_are_led),       cmocka_unit_test(what_is_wrong_is_no_hint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
