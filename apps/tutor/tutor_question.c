@@ -107,8 +107,8 @@ static bool says_by_zero(const char *text)
         {"divid", " by "}, {"divid", " among "}, {"divid", " into "}, {"shar", " among "}, {"split", " into "}};
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
         for (const char *at = text; (at = strcasestr(at, ways[i][0])); at++) {
-            const char *by = strcasestr(at, ways[i][1]);
-            if (by && is_zero(by + strlen(ways[i][1])))
+            const char *by = strcasestr(at, ways[i][1]), *end = strstr(at, ". "); // of the sentence
+            if (by && (!end || by < end) && is_zero(by + strlen(ways[i][1])))
                 return true;
         }
     return false;

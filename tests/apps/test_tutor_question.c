@@ -94,7 +94,9 @@ static void what_cannot_be_asked(void **state)
     assert_false(reads("Divide 8 by 0.00"));
     assert_false(reads("Tom shares 8 apples among 0 children. How many does each get?"));
     assert_true(reads("Take 7 divided by 0.5"));
+    assert_false(reads("Divide 8.5 by 0."));
     assert_true(reads("Divide 8 by 2 and multiply it by 0."));
+    assert_true(reads("Divide 8 evenly. Then raise it by 0."));
     assert_true(reads("  old\nlines "));
     assert_string_equal(question.text, "old lines");
     assert_false(question.has_number);
