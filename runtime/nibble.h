@@ -191,10 +191,12 @@ typedef struct nb_session_options {
     nb_kv kv;              // default NB_KV_DEFAULT
     uint32_t n_chunk;      // tokens of one prefill pass; default 192. Results do not depend on it
     uint32_t n_logit_rows; // rows of logits computed at a time for nb_logits_fn; default 1, 16 suits scoring
+    uint32_t n_sessions;   // sessions of these options that the plan counts and checks together; default 1
 } nb_session_options;
 NB_API nb_session_options nb_session_defaults(void);
 
-// Bytes by memory class (docs/ARCHITECTURE.md). Equation: total = weights_resident + host + cache + scratch + exchange.
+// Bytes by memory class (docs/ARCHITECTURE.md), of the engine and n_sessions sessions. Equation:
+// total = weights_resident + host + cache + scratch + exchange.
 typedef struct nb_plan {
     uint64_t weights_mapped; // read in place from the files; not counted in the total
     uint64_t weights_resident;
@@ -204,14 +206,15 @@ typedef struct nb_plan {
     uint64_t exchange; // ids and logits
     uint64_t total;
     uint64_t available; // MemAvailable less the floor that is left to the rest of the machine
-    uint32_t n_ctx;
-    uint64_t kv_bytes_per_token;
+    uint32_t n_ctx, n_sessions;
+    uint64_t kv_bytes_per_token; // of one session
 } nb_plan;
 
-// What a session of these options would take; nothing is taken. NB_ERR_ARGUMENT for options that make no sense.
+// What the engine and n_sessions sessions of these options would take; nothing is taken. NB_ERR_ARGUMENT for options
+// that make no sense.
 NB_CHECKED NB_API nb_status nb_session_plan(const nb_engine *engine, const nb_session_options *options, nb_plan *plan,
                                             nb_error *error);
-// Errors: as nb_session_plan, and NB_ERR_FIT when the plan exceeds what is available.
+// Creates one session. Errors: as nb_session_plan, and NB_ERR_FIT when n_sessions of them exceed what is available.
 NB_CHECKED NB_API nb_status nb_session_create(nb_session **session, nb_engine *engine,
                                               const nb_session_options *options, nb_error *error);
 NB_API void nb_session_free(nb_session *session);

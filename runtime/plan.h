@@ -11,6 +11,7 @@
 // Options with every default resolved and every value checked.
 typedef struct nb_session_shape {
     uint32_t n_ctx, n_sinks, n_chunk, n_logit_rows;
+    uint32_t n_sessions; // counted by nb_plan_report
     uint32_t max_positions;
     nb_kv_format kv;
 } nb_session_shape;
@@ -39,7 +40,7 @@ NB_MUST_USE nb_status nb_plan_place(nb_session_buffers *buffers, const nb_config
                                     nb_error *error);
 void nb_plan_release(nb_session_buffers *buffers);
 
-// The counted classes as the public plan, with the model's own bytes and those of its text.
+// The counted classes of n_sessions sessions as the public plan, with the model's own bytes and those of its text.
 void nb_plan_report(const nb_session_buffers *buffers, const nb_model *model, uint64_t text_bytes,
                     const nb_session_shape *shape, nb_plan *plan);
 

@@ -18,7 +18,7 @@ enum {
 nb_session_options nb_session_defaults(void)
 {
     return (nb_session_options){
-        .n_sinks = DEFAULT_SINKS, .kv = NB_KV_DEFAULT, .n_chunk = DEFAULT_CHUNK, .n_logit_rows = 1};
+        .n_sinks = DEFAULT_SINKS, .kv = NB_KV_DEFAULT, .n_chunk = DEFAULT_CHUNK, .n_logit_rows = 1, .n_sessions = 1};
 }
 
 static nb_kv_format kv_format(const nb_engine *engine, nb_kv kv)
@@ -45,6 +45,7 @@ static nb_status resolve(const nb_engine *engine, const nb_session_options *opti
                                 .n_sinks = options->n_sinks,
                                 .n_chunk = options->n_chunk ? options->n_chunk : DEFAULT_CHUNK,
                                 .n_logit_rows = options->n_logit_rows ? options->n_logit_rows : 1,
+                                .n_sessions = options->n_sessions ? options->n_sessions : 1,
                                 .max_positions = limit,
                                 .kv = kv_format(engine, options->kv)};
     if (shape->n_ctx > MAX_CTX)
@@ -68,14 +69,15 @@ static nb_status resolve(const nb_engine *engine, const nb_session_options *opti
     return NB_OK;
 }
 
-static uint64_t session_bytes(const nb_session_buffers *b)
+// Of all sessions that the options speak of.
+static uint64_t sessions_bytes(const nb_session_buffers *b, uint32_t n_sessions)
 {
     const size_t sizes[] = {b->host.counted_bytes, b->cache.counted_bytes, b->scratch_arena.counted_bytes,
                             b->exchange.counted_bytes};
     uint64_t sum = 0;
     for (size_t i = 0; i < NB_COUNT(sizes); i++)
         sum = sum + sizes[i] < sum ? UINT64_MAX : sum + sizes[i];
-    return sum;
+    return nb_size_product(sum, n_sessions);
 }
 
 // Resolves, counts and reports. A ring longer than the model's positions would never fill, so what fits is cut to them;
@@ -87,7 +89,7 @@ static nb_status count(const nb_engine *engine, const nb_session_options *option
     NB_TRY(resolve(engine, options, shape, error));
     nb_plan_count(buffers, config, shape);
     nb_plan_report(buffers, &engine->model, engine->text_bytes, shape, plan);
-    if (shape->n_ctx > shape->max_positions && session_bytes(buffers) <= plan->available) {
+    if (shape->n_ctx > shape->max_positions && sessions_bytes(buffers, shape->n_sessions) <= plan->available) {
         shape->n_ctx = shape->max_positions;
         shape->n_sinks = (uint32_t)nb_min(shape->n_sinks, shape->n_ctx - 1);
         nb_plan_count(buffers, config, shape);
@@ -119,13 +121,14 @@ nb_status nb_engine_check_plan(const nb_engine *engine, const nb_session_options
     uint64_t wanted = options ? plan->total - engine->text_bytes : engine->model.resident_bytes; // the text is there
     if (wanted <= plan->available || plan->available == 0 || engine->is_counted_only)
         return NB_OK;
-    return nb_error_set(
-        error, NB_ERR_FIT,
-        "the plan does not fit memory; expected at most %llu MiB, found %llu MiB (weights %llu, cache "
-        "%llu for %u tokens); try %s",
-        (unsigned long long)mebibytes(plan->available), (unsigned long long)mebibytes(wanted),
-        (unsigned long long)mebibytes(plan->weights_resident), (unsigned long long)mebibytes(plan->cache), shape.n_ctx,
-        plan->cache > plan->weights_resident ? "a smaller context" : "mapped weights or a smaller model");
+    return nb_error_set(error, NB_ERR_FIT,
+                        "the plan does not fit memory; expected at most %llu MiB, found %llu MiB (weights %llu, cache "
+                        "%llu for %u times %u tokens); try %s",
+                        (unsigned long long)mebibytes(plan->available), (unsigned long long)mebibytes(wanted),
+                        (unsigned long long)mebibytes(plan->weights_resident),
+                        (unsigned long long)mebibytes(plan->cache), shape.n_sessions, shape.n_ctx,
+                        plan->cache > plan->weights_resident ? "a smaller context or fewer sessions"
+                                                             : "mapped weights or a smaller model");
 }
 
 // ---- life ---------------------------------------------------------------------------------------------------------
@@ -135,13 +138,13 @@ static nb_status build(nb_session *session, const nb_session_options *options, n
     nb_plan plan;
     nb_session_buffers *buffers = &session->buffers;
     NB_TRY(count(session->engine, options, &session->shape, buffers, &plan, error));
-    if (session_bytes(buffers) > plan.available)
+    uint64_t wanted = sessions_bytes(buffers, session->shape.n_sessions);
+    if (wanted > plan.available)
         return nb_error_set(error, NB_ERR_FIT,
                             "the plan does not fit memory; expected at most %llu MiB, found %llu MiB (cache %llu MiB "
-                            "for %u tokens); try a smaller context",
-                            (unsigned long long)(plan.available >> 20),
-                            (unsigned long long)(session_bytes(buffers) >> 20), (unsigned long long)(plan.cache >> 20),
-                            session->shape.n_ctx);
+                            "for %u times %u tokens); try a smaller context",
+                            (unsigned long long)mebibytes(plan.available), (unsigned long long)mebibytes(wanted),
+                            (unsigned long long)mebibytes(plan.cache), plan.n_sessions, plan.n_ctx);
     return nb_plan_place(buffers, &session->engine->model.config, &session->shape, error);
 }
 

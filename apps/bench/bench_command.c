@@ -68,7 +68,7 @@ static const nb_command command = {
     .name = "bench",
     .usage = "(MODEL | --shape CONFIG.json) [OPTION]...",
     .summary = "Speed of prefill, of decoding at several depths and batch sizes, and of loading to the first token.\n"
-               "The memory's read bandwidth is measured beside each sample.",
+               "Samples of all measurements are taken by turns, each between two passes over the memory's bandwidth.",
     .example = "nibble bench ./my-model --depth 0,4096 --batch 1",
     .n_args_max = 1,
     .groups = {{"Options", options, NB_COUNT_OF(options)}},
@@ -80,6 +80,8 @@ typedef struct bench {
     nb_engine *engine;
     nb_engine_info info;
     nb_session_options session_options;
+    nb_bench_point *points; // prefill and decode
+    size_t n_points;
     const char *kv;
     bool has_depths; // --depth was given
     bool has_header;
@@ -159,23 +161,13 @@ static int print_row(bench *b, const nb_bench_point *point)
     return nb_out_flush();
 }
 
-static int measure(bench *b, nb_bench_point point, const char *directory)
+static int print_points(bench *b, const nb_bench_point *points, size_t n_points)
 {
-    point.n_values = b->args->n_repeat;
-    point.values = nb_alloc(2 * point.n_values * sizeof *point.values);
-    point.membw = point.values + point.n_values;
-    int code;
-    if (strcmp(point.kind, "load") == 0)
-        code = nb_bench_load(directory, b->engine_args, &point);
-    else if (strcmp(point.kind, "prefill") == 0)
-        code = nb_bench_prefill(b->engine, &b->session_options, &point);
-    else
-        code = nb_bench_decode(b->engine, &b->session_options, &point);
-    if (point.rss_peak_bytes > b->rss_peak_bytes)
-        b->rss_peak_bytes = point.rss_peak_bytes;
-    if (code == NB_EXIT_OK)
-        code = b->args->is_json ? print_json(b, &point) : print_row(b, &point);
-    free(point.values);
+    int code = NB_EXIT_OK;
+    for (size_t i = 0; i < n_points; i++)
+        b->rss_peak_bytes = points[i].rss_peak_bytes > b->rss_peak_bytes ? points[i].rss_peak_bytes : b->rss_peak_bytes;
+    for (size_t i = 0; i < n_points && code == NB_EXIT_OK; i++)
+        code = b->args->is_json ? print_json(b, &points[i]) : print_row(b, &points[i]);
     return code;
 }
 
@@ -217,61 +209,105 @@ static int choose_ring(bench *b, bench_args *args)
     return NB_EXIT_OK;
 }
 
-static int measure_all(bench *b, const char *directory)
+static void add_point(bench *b, nb_bench_point point)
+{
+    point.n_values = b->args->n_repeat;
+    point.values = nb_alloc(2 * point.n_values * sizeof *point.values);
+    point.membw = point.values + point.n_values;
+    b->points = nb_resize(b->points, (b->n_points + 1) * sizeof *b->points);
+    b->points[b->n_points++] = point;
+}
+
+// A prefill needs one empty session, every depth as many filled ones as the largest batch; equal depths share them.
+static void choose_points(bench *b)
 {
     const bench_args *args = b->args;
-    int code = NB_EXIT_OK;
+    const nb_option_wholes *batches = &args->batches;
+    uint64_t most = 1, n_sessions = 0;
+    for (size_t i = 0; args->n_decode && i < batches->n_items; i++)
+        most = batches->items[i] > most ? batches->items[i] : most;
     if (args->n_prefill)
-        code = measure(b, (nb_bench_point){.kind = "prefill", .n_tokens = args->n_prefill, .n_batch = 1}, NULL);
-    for (size_t d = 0; args->n_decode && d < args->depths.n_items; d++)
-        for (size_t i = 0; i < args->batches.n_items && code == NB_EXIT_OK; i++)
-            code = measure(b,
-                           (nb_bench_point){.kind = "decode",
-                                            .n_tokens = args->n_decode,
-                                            .depth = args->depths.items[d],
-                                            .n_batch = args->batches.items[i]},
-                           NULL);
-    if (code == NB_EXIT_OK && directory)
-        code = measure(b, (nb_bench_point){.kind = "load", .n_tokens = 1, .n_batch = 1}, directory);
-    if (code == NB_EXIT_OK && !args->is_json) {
+        add_point(b, (nb_bench_point){.kind = "prefill", .n_tokens = args->n_prefill, .n_batch = 1});
+    n_sessions += args->n_prefill != 0;
+    for (size_t d = 0; args->n_decode && d < args->depths.n_items; d++) {
+        for (size_t i = 0; i < batches->n_items; i++)
+            add_point(b, (nb_bench_point){.kind = "decode",
+                                          .n_tokens = args->n_decode,
+                                          .depth = args->depths.items[d],
+                                          .n_batch = batches->items[i],
+                                          .first_session = n_sessions});
+        n_sessions += most;
+    }
+    b->session_options.n_sessions = (uint32_t)n_sessions;
+    b->session_options.n_logit_rows = most < 16 ? (uint32_t)most : 16; // a batch reads the head once for so many
+}
+
+static int measure_all(bench *b, const char *directory)
+{
+    int code = NB_EXIT_OK;
+    if (b->n_points)
+        code = nb_bench_speeds(b->engine, &b->session_options, b->points, b->n_points);
+    if (code == NB_EXIT_OK)
+        code = print_points(b, b->points, b->n_points);
+    if (code == NB_EXIT_OK && directory) {
+        add_point(b, (nb_bench_point){.kind = "load", .n_tokens = 1, .n_batch = 1});
+        nb_bench_point *load = &b->points[b->n_points - 1];
+        code = nb_bench_load(&b->engine, directory, b->engine_args, &b->session_options, load);
+        if (code == NB_EXIT_OK) {
+            nb_engine_info_get(b->engine, &b->info);
+            code = print_points(b, load, 1);
+        }
+    }
+    if (code == NB_EXIT_OK && !b->args->is_json) {
         char text[32];
         printf("peak memory %s\n", nb_bytes_text(text, (double)b->rss_peak_bytes));
     }
     return code;
 }
 
-// The longest ring that was asked for, to be checked with the weights; without one, the measurements choose later.
-static int open_engine(bench *b, const char *directory)
+// `session`: what is to fit with it; NULL: it is only counted.
+static int open_engine(bench *b, const char *directory, const nb_session_options *session)
 {
-    uint64_t longest = b->args->n_prefill != UINT64_MAX ? b->args->n_prefill : 1;
-    for (size_t i = 0; i < b->args->depths.n_items; i++)
-        if (b->args->depths.items[i] > longest)
-            longest = b->args->depths.items[i];
-    nb_session_options session = nb_engine_args_session_of(b->engine_args, longest < UINT32_MAX ? longest : UINT32_MAX);
-    const nb_session_options *checked = b->engine_args->is_plan_only ? NULL : &session;
-    if (directory)
-        return nb_engine_args_open(&b->engine, directory, b->engine_args, checked);
-    return nb_engine_args_open_shape(&b->engine, b->args->shape, b->args->is_plain, b->engine_args, checked);
+    nb_engine_args args = *b->engine_args;
+    args.is_plan_only = !session;
+    int code = directory ? nb_engine_args_open(&b->engine, directory, &args, session)
+                         : nb_engine_args_open_shape(&b->engine, b->args->shape, b->args->is_plain, &args, session);
+    if (code == NB_EXIT_OK)
+        nb_engine_info_get(b->engine, &b->info);
+    return code;
+}
+
+// The engine is counted first, because what is measured depends on its limits; all of that is checked before it is
+// taken.
+static int run_counted(bench *b, bench_args *args, const char *directory)
+{
+    int code = choose_ring(b, args);
+    if (code != NB_EXIT_OK)
+        return code;
+    choose_points(b);
+    b->kv = nb_kv_name(b->session_options.kv == NB_KV_DEFAULT ? b->info.kv_default : b->session_options.kv);
+    if (b->engine_args->is_plan_only)
+        return nb_plan_show(b->engine, b->engine_args, &b->session_options, b->args->is_json);
+    nb_engine_close(b->engine);
+    b->engine = NULL;
+    code = open_engine(b, directory, &b->session_options);
+    return code == NB_EXIT_OK ? measure_all(b, directory) : code;
 }
 
 static int run_bench(bench *b, bench_args *args, const char *model)
 {
-    char directory[PATH_MAX];
-    int code = model ? nb_store_find(directory, model) : NB_EXIT_OK;
+    char found[PATH_MAX];
+    const char *directory = model ? found : NULL;
+    int code = model ? nb_store_find(found, model) : NB_EXIT_OK;
     if (code == NB_EXIT_OK)
-        code = open_engine(b, model ? directory : NULL);
-    if (code != NB_EXIT_OK)
-        return code;
-    nb_engine_info_get(b->engine, &b->info);
-    code = choose_ring(b, args);
-    b->kv = nb_kv_name(b->session_options.kv == NB_KV_DEFAULT ? b->info.kv_default : b->session_options.kv);
-    if (code == NB_EXIT_OK && b->engine_args->is_plan_only)
-        code = nb_plan_show(b->engine, b->engine_args, &b->session_options, b->args->is_json);
-    else if (code == NB_EXIT_OK)
-        code = measure_all(b, model ? directory : NULL);
+        code = open_engine(b, directory, NULL);
+    if (code == NB_EXIT_OK)
+        code = run_counted(b, args, directory);
     nb_engine_close(b->engine);
-    int flushed = code == NB_EXIT_OK ? nb_out_flush() : code;
-    return flushed;
+    for (size_t i = 0; i < b->n_points; i++)
+        free(b->points[i].values);
+    free(b->points);
+    return code == NB_EXIT_OK ? nb_out_flush() : code;
 }
 
 int nb_command_bench(int argc, char **argv)

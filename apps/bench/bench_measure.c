@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "apps/common/terminal.h"
+
 static const double MEMBW_S = 0.15; // long enough for a steady figure, short beside a sample
 
 // The peak of resident memory since the last reset; the kernel's counter when /proc is not there.
@@ -71,149 +73,127 @@ static int32_t *make_ids(size_t n, uint32_t vocab_size)
     return ids;
 }
 
-static uint64_t kv_bytes_per_token(const nb_engine *engine, const nb_session_options *options)
+// ---- prefill and decoding ------------------------------------------------------------------------------------------
+
+typedef struct bench_run {
+    nb_session **sessions;
+    int32_t *ids; // of every timeline, as far as it goes
+} bench_run;
+
+static bool is_prefill(const nb_bench_point *point)
 {
-    nb_plan plan;
-    return nb_session_plan(engine, options, &plan, NULL) == NB_OK ? plan.kv_bytes_per_token : 0;
+    return strcmp(point->kind, "prefill") == 0;
 }
 
-static void free_sessions(nb_session **sessions, size_t n)
+static double bytes_per_token(const nb_engine *engine, const nb_session_options *options, const nb_bench_point *point)
 {
-    for (size_t i = 0; i < n; i++)
-        nb_session_free(sessions[i]);
-    free(sessions);
+    nb_engine_info info;
+    nb_plan plan = {0};
+    nb_engine_info_get(engine, &info);
+    if (nb_session_plan(engine, options, &plan, NULL) != NB_OK)
+        return 0;
+    double weights = (double)info.weight_bytes_per_token;
+    double ring = (double)plan.kv_bytes_per_token * ((double)point->depth + 0.5 * (double)point->n_tokens);
+    if (!is_prefill(point))
+        return weights / (double)point->n_batch + ring;
+    // One pass over the weights and over the ring serves a chunk of tokens.
+    return (weights + ring) / (double)(point->n_tokens < options->n_chunk ? point->n_tokens : options->n_chunk);
 }
 
-// n sessions, each filled with `depth` tokens. NULL after a failure, `*code` set.
-static nb_session **open_sessions(nb_engine *engine, const nb_session_options *options, size_t n, const int32_t *ids,
-                                  size_t depth, int *code)
-{
-    nb_session **sessions = nb_alloc(n * sizeof(nb_session *));
-    *code = NB_EXIT_OK;
-    size_t n_open = 0;
-    while (n_open < n && *code == NB_EXIT_OK) {
-        nb_session_options own = *options;
-        own.n_logit_rows = n_open == 0 ? (uint32_t)n : 1; // the first one's rows let a batch read the head once
-        *code = nb_engine_args_session_create(&sessions[n_open], engine, &own);
-        n_open += *code == NB_EXIT_OK;
-    }
-    for (size_t i = 0; depth && i < n && *code == NB_EXIT_OK; i++) {
-        nb_error error = {0};
-        *code = nb_fail_error(nb_session_append(sessions[i], ids, depth, NULL, NULL, &error), &error);
-    }
-    if (*code == NB_EXIT_OK)
-        return sessions;
-    free_sessions(sessions, n_open);
-    return NULL;
-}
-
-static nb_status decode_once(nb_session **sessions, size_t n_batch, const int32_t *ids, size_t n_tokens, double *tok_s,
-                             nb_error *error)
+static nb_status decode(nb_session **sessions, size_t n_batch, const int32_t *ids, size_t n_tokens, nb_error *error)
 {
     int32_t *step = nb_alloc(n_batch * sizeof *step);
     nb_status status = NB_OK;
-    double start = nb_now_s();
     for (size_t t = 0; t < n_tokens && status == NB_OK; t++) {
         for (size_t i = 0; i < n_batch; i++)
             step[i] = ids[t];
         status = n_batch == 1 ? nb_session_append(sessions[0], step, 1, NULL, NULL, error)
                               : nb_batch_append(sessions, step, n_batch, error);
     }
-    *tok_s = (double)(n_batch * n_tokens) / (nb_now_s() - start);
     free(step);
     return status;
 }
 
-static nb_status rewind_all(nb_session **sessions, size_t n, size_t depth, nb_error *error)
+// One sample of n_tokens, from sessions that hold the depth.
+static nb_status take_sample(const bench_run *run, const nb_bench_point *point, size_t n_tokens, double *tok_s,
+                             nb_error *error)
 {
+    nb_session **sessions = run->sessions + point->first_session;
+    const int32_t *ids = run->ids + point->depth;
     nb_status status = NB_OK;
-    for (size_t i = 0; i < n && status == NB_OK; i++)
-        status = nb_session_rewind(sessions[i], depth, error);
-    return status;
-}
-
-static uint32_t threads_of(const nb_engine *engine)
-{
-    nb_engine_info info;
-    nb_engine_info_get(engine, &info);
-    return info.n_threads;
-}
-
-int nb_bench_decode(nb_engine *engine, const nb_session_options *options, nb_bench_point *point)
-{
-    nb_engine_info info;
-    nb_engine_info_get(engine, &info);
-    double kv_bytes = (double)kv_bytes_per_token(engine, options);
-    point->bytes_per_token = (double)info.weight_bytes_per_token / (double)point->n_batch +
-                             kv_bytes * ((double)point->depth + 0.5 * (double)point->n_tokens);
-    int32_t *ids = make_ids(point->depth + point->n_tokens, info.vocab_size);
-    int code;
-    nb_session **sessions = open_sessions(engine, options, point->n_batch, ids, point->depth, &code);
-    nb_error error = {0};
-    double ignored;
-    nb_status status = NB_OK;
-    if (sessions) // the first pass touches memory and caches; it is not counted
-        status = decode_once(sessions, point->n_batch, ids + point->depth, 1, &ignored, &error);
-    for (size_t i = 0; sessions && i < point->n_values && status == NB_OK; i++) {
-        status = rewind_all(sessions, point->n_batch, point->depth, &error);
-        if (status == NB_OK)
-            status =
-                decode_once(sessions, point->n_batch, ids + point->depth, point->n_tokens, &point->values[i], &error);
-        point->membw[i] = measure_membw(point, info.n_threads);
-    }
-    if (sessions)
-        free_sessions(sessions, point->n_batch);
-    free(ids);
-    return code != NB_EXIT_OK ? code : nb_fail_error(status, &error);
-}
-
-static nb_status prefill_once(nb_session *session, const int32_t *ids, const nb_bench_point *point, double *tok_s,
-                              nb_error *error)
-{
-    nb_status status = nb_session_rewind(session, point->depth, error);
+    for (size_t i = 0; i < point->n_batch && status == NB_OK; i++)
+        status = nb_session_rewind(sessions[i], point->depth, error);
     if (status != NB_OK)
         return status;
     double start = nb_now_s();
-    status = nb_session_append(session, ids + point->depth, point->n_tokens, NULL, NULL, error);
-    *tok_s = (double)point->n_tokens / (nb_now_s() - start);
+    status = is_prefill(point) ? nb_session_append(sessions[0], ids, n_tokens, NULL, NULL, error)
+                               : decode(sessions, point->n_batch, ids, n_tokens, error);
+    *tok_s = (double)(point->n_batch * n_tokens) / (nb_now_s() - start);
     return status;
 }
 
-int nb_bench_prefill(nb_engine *engine, const nb_session_options *options, nb_bench_point *point)
+// Fills the rings, and touches memory and caches by a sample that is not counted.
+static nb_status prepare(const bench_run *run, const nb_bench_point *point, nb_error *error)
+{
+    nb_status status = NB_OK;
+    for (size_t i = 0; point->depth && i < point->n_batch && status == NB_OK; i++)
+        status = nb_session_sync(run->sessions[point->first_session + i], run->ids, point->depth, NULL, error);
+    double ignored;
+    return status != NB_OK ? status
+                           : take_sample(run, point, is_prefill(point) && point->n_values > 1 ? point->n_tokens : 1,
+                                         &ignored, error);
+}
+
+static nb_status take_samples(const bench_run *run, nb_bench_point *points, size_t n_points, uint32_t n_threads,
+                              nb_error *error)
+{
+    nb_progress progress;
+    nb_progress_start(&progress, "measuring");
+    progress.unit = "samples";
+    nb_status status = NB_OK;
+    for (size_t p = 0; p < n_points && status == NB_OK; p++)
+        status = prepare(run, &points[p], error);
+    double before = measure_membw(&points[0], n_threads);
+    size_t n_samples = n_points * points[0].n_values;
+    for (size_t i = 0; i < n_samples && status == NB_OK; i++) {
+        nb_bench_point *point = &points[i % n_points];
+        status = take_sample(run, point, point->n_tokens, &point->values[i / n_points], error);
+        double after = measure_membw(point, n_threads);
+        point->membw[i / n_points] = 0.5 * (before + after);
+        before = after;
+        nb_progress_update(&progress, i + 1, n_samples);
+    }
+    nb_progress_end(&progress);
+    return status;
+}
+
+int nb_bench_speeds(nb_engine *engine, const nb_session_options *options, nb_bench_point *points, size_t n_points)
 {
     nb_engine_info info;
     nb_engine_info_get(engine, &info);
-    // One pass over the weights and over the ring serves a chunk of tokens.
-    double n_shared = (double)(point->n_tokens < options->n_chunk ? point->n_tokens : options->n_chunk);
-    double kv_bytes = (double)kv_bytes_per_token(engine, options);
-    point->bytes_per_token =
-        ((double)info.weight_bytes_per_token + kv_bytes * ((double)point->depth + 0.5 * (double)point->n_tokens)) /
-        n_shared;
-    int32_t *ids = make_ids(point->depth + point->n_tokens, info.vocab_size);
-    int code;
-    nb_session **sessions = open_sessions(engine, options, 1, ids, point->depth, &code);
+    bench_run run = {.sessions = nb_alloc(options->n_sessions * sizeof(nb_session *)),
+                     .ids = make_ids(options->n_ctx, info.vocab_size)};
+    for (size_t p = 0; p < n_points; p++)
+        points[p].bytes_per_token = bytes_per_token(engine, options, &points[p]);
+    int code = nb_engine_args_sessions_create(run.sessions, engine, options);
     nb_error error = {0};
-    nb_status status = NB_OK;
-    double ignored;
-    if (sessions && point->n_values > 1) // not counted, as above
-        status = prefill_once(sessions[0], ids, point, &ignored, &error);
-    for (size_t i = 0; sessions && i < point->n_values && status == NB_OK; i++) {
-        status = prefill_once(sessions[0], ids, point, &point->values[i], &error);
-        point->membw[i] = measure_membw(point, info.n_threads);
-    }
-    if (sessions)
-        free_sessions(sessions, 1);
-    free(ids);
-    return code != NB_EXIT_OK ? code : nb_fail_error(status, &error);
+    if (code == NB_EXIT_OK)
+        code = nb_fail_error(take_samples(&run, points, n_points, info.n_threads, &error), &error);
+    for (size_t i = 0; i < options->n_sessions; i++)
+        nb_session_free(run.sessions[i]);
+    free(run.sessions);
+    free(run.ids);
+    return code;
 }
 
-static int first_token(nb_engine *engine, const nb_engine_args *args)
+// ---- loading -------------------------------------------------------------------------------------------------------
+
+static int first_token(nb_engine *engine, const nb_session_options *options)
 {
-    nb_session_options options = nb_engine_args_session(args);
     nb_sampling greedy = nb_sampling_defaults();
     greedy.temperature = 0;
     nb_session *session;
-    int code = nb_engine_args_session_create(&session, engine, &options);
+    int code = nb_engine_args_session_create(&session, engine, options);
     if (code != NB_EXIT_OK)
         return code;
     nb_error error = {0};
@@ -225,21 +205,26 @@ static int first_token(nb_engine *engine, const nb_engine_args *args)
     return nb_fail_error(status, &error);
 }
 
-int nb_bench_load(const char *directory, const nb_engine_args *args, nb_bench_point *point)
+int nb_bench_load(nb_engine **engine, const char *directory, const nb_engine_args *args,
+                  const nb_session_options *options, nb_bench_point *point)
 {
-    for (size_t i = 0; i < point->n_values; i++) {
-        nb_engine *engine;
+    nb_engine_info info;
+    nb_engine_info_get(*engine, &info);
+    nb_session_options one = *options;
+    one.n_sessions = 1;
+    int code = NB_EXIT_OK;
+    double before = measure_membw(point, info.n_threads);
+    for (size_t i = 0; i < point->n_values && code == NB_EXIT_OK; i++) {
+        nb_engine_close(*engine); // its memory is not to be held twice
+        *engine = NULL;
         double start = nb_now_s();
-        int code = nb_engine_args_open(&engine, directory, args, NULL);
-        if (code != NB_EXIT_OK)
-            return code;
-        code = first_token(engine, args);
+        code = nb_engine_args_open(engine, directory, args, &one);
+        if (code == NB_EXIT_OK)
+            code = first_token(*engine, &one);
         point->values[i] = nb_now_s() - start;
-        uint32_t n_threads = threads_of(engine);
-        nb_engine_close(engine);
-        if (code != NB_EXIT_OK)
-            return code;
-        point->membw[i] = measure_membw(point, n_threads);
+        double after = measure_membw(point, info.n_threads);
+        point->membw[i] = 0.5 * (before + after);
+        before = after;
     }
-    return NB_EXIT_OK;
+    return code;
 }

@@ -208,6 +208,17 @@ int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const
     return nb_fail_error(status, &error);
 }
 
+int nb_engine_args_sessions_create(nb_session **sessions, nb_engine *engine, const nb_session_options *session_options)
+{
+    nb_session_options own = *session_options;
+    int code = NB_EXIT_OK;
+    for (uint32_t i = 0; i < session_options->n_sessions && code == NB_EXIT_OK; i++) {
+        code = nb_engine_args_session_create(&sessions[i], engine, &own);
+        own.n_sessions = 1; // the first was checked with all the others
+    }
+    return code;
+}
+
 typedef struct plan_line {
     const char *name, *what;
     size_t offset;
@@ -234,6 +245,7 @@ json_t *nb_plan_json(const nb_plan *plan)
 {
     json_t *object = json_object();
     json_object_set_new(object, "n_ctx", json_integer(plan->n_ctx));
+    json_object_set_new(object, "n_sessions", json_integer(plan->n_sessions));
     for (size_t i = 0; i < NB_COUNT_OF(plan_lines); i++)
         json_object_set_new(object, plan_lines[i].name, json_integer((json_int_t)plan_value(plan, &plan_lines[i])));
     return object;
@@ -241,7 +253,10 @@ json_t *nb_plan_json(const nb_plan *plan)
 
 void nb_plan_print(FILE *file, const nb_plan *plan)
 {
-    fprintf(file, "Memory plan for %u tokens of context\n", plan->n_ctx);
+    char sessions[32] = "";
+    if (plan->n_sessions > 1)
+        snprintf(sessions, sizeof sessions, ", %u sessions", plan->n_sessions);
+    fprintf(file, "Memory plan for %u tokens of context%s\n", plan->n_ctx, sessions);
     for (size_t i = 0; i < NB_COUNT_OF(plan_lines); i++) {
         char text[32];
         uint64_t bytes = plan_value(plan, &plan_lines[i]);

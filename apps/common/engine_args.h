@@ -42,6 +42,10 @@ int nb_engine_args_open_shape(nb_engine **engine, const char *config, bool is_pl
 // Creates a session. Returns an exit code; on NB_ERR_FIT the plan's figures are printed above the error line.
 int nb_engine_args_session_create(nb_session **session, nb_engine *engine, const nb_session_options *options);
 
+// Creates options->n_sessions of them, when all fit. On failure those that were created are the caller's to free; the
+// others' places stay as they were.
+int nb_engine_args_sessions_create(nb_session **sessions, nb_engine *engine, const nb_session_options *options);
+
 // --plan: the memory plan as a table or one JSON object on stdout. Returns an exit code.
 int nb_plan_show(nb_engine *engine, const nb_engine_args *args, const nb_session_options *options, bool is_json);
 json_t *nb_plan_json(const nb_plan *plan);

@@ -224,15 +224,17 @@ static nb_sampling sampling_of(const eval_args *args)
 
 static nb_session_options session_of(const eval_run *run)
 {
-    uint64_t longest = 0;
+    uint64_t longest = 0, n_responses = run->task.n_problems * run->args->n_samples;
+    uint32_t n_batch = (uint32_t)(run->args->n_batch < n_responses ? run->args->n_batch : n_responses);
     for (size_t i = 0; i < run->task.n_problems; i++)
         longest = run->prompts[i].n_ids > longest ? run->prompts[i].n_ids : longest;
     uint64_t n_ctx = longest + run->args->n_max_tokens;
     n_ctx = n_ctx < run->info.max_positions ? n_ctx : run->info.max_positions;
     n_ctx = run->engine_args->n_ctx ? run->engine_args->n_ctx : n_ctx;
     nb_session_options session = nb_engine_args_session_of(run->engine_args, n_ctx);
-    session.n_chunk = run->args->n_batch > session.n_chunk ? (uint32_t)run->args->n_batch : session.n_chunk;
-    session.n_logit_rows = run->args->n_batch < 16 ? (uint32_t)run->args->n_batch : 16;
+    session.n_chunk = n_batch > session.n_chunk ? n_batch : session.n_chunk;
+    session.n_logit_rows = n_batch < 16 ? n_batch : 16;
+    session.n_sessions = n_batch;
     return session;
 }
 
@@ -245,12 +247,9 @@ static int decode(eval_run *run)
                                  .n_samples = (uint32_t)args->n_samples,
                                  .sampling = sampling_of(args),
                                  .n_max_tokens = (uint32_t)args->n_max_tokens,
-                                 .n_batch = (uint32_t)args->n_batch,
                                  .session = session_of(run),
                                  .on_response = on_response,
                                  .user = run};
-    if (request.n_batch > request.n_prompts * request.n_samples)
-        request.n_batch = (uint32_t)(request.n_prompts * request.n_samples);
     if (run->engine_args->is_plan_only)
         return nb_plan_show(run->engine, run->engine_args, &request.session, args->is_json);
     if (args->out && !(run->out = fopen(args->out, "wb")))

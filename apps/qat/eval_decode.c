@@ -21,7 +21,8 @@ typedef struct decoder {
     const nb_decode_request *request;
     nb_engine_info info;
     slot *slots;
-    nb_session **batch; // [B] sessions of the next step, and their tokens
+    nb_session **sessions; // [n_sessions] of the slots
+    nb_session **batch;    // those of the next step, and their tokens
     int32_t *batch_ids;
     size_t n_batch;
     size_t next; // job: prompt * n_samples + sample
@@ -125,7 +126,7 @@ static int run(decoder *d)
 {
     for (;;) {
         d->n_batch = 0;
-        for (uint32_t i = 0; i < d->request->n_batch; i++) {
+        for (uint32_t i = 0; i < d->request->session.n_sessions; i++) {
             int code = nb_interrupt_pending() ? NB_EXIT_INTERRUPTED : fill_slot(d, &d->slots[i]);
             if (code != NB_EXIT_OK)
                 return code;
@@ -142,16 +143,16 @@ static int run(decoder *d)
 static int create(decoder *d)
 {
     const nb_decode_request *request = d->request;
-    d->slots = nb_alloc(request->n_batch * sizeof *d->slots);
-    d->batch = nb_alloc(request->n_batch * sizeof(nb_session *));
-    d->batch_ids = nb_alloc(request->n_batch * sizeof *d->batch_ids);
-    for (uint32_t i = 0; i < request->n_batch; i++) {
-        int code = nb_engine_args_session_create(&d->slots[i].session, request->engine, &request->session);
-        if (code != NB_EXIT_OK)
-            return code;
-        d->slots[i].ids = nb_alloc(((size_t)request->n_max_tokens + 1) * sizeof(int32_t));
-    }
-    return NB_EXIT_OK;
+    uint32_t n = request->session.n_sessions;
+    d->slots = nb_alloc(n * sizeof *d->slots);
+    d->sessions = nb_alloc(n * sizeof(nb_session *));
+    d->batch = nb_alloc(n * sizeof(nb_session *));
+    d->batch_ids = nb_alloc(n * sizeof *d->batch_ids);
+    int code = nb_engine_args_sessions_create(d->sessions, request->engine, &request->session);
+    for (uint32_t i = 0; i < n && code == NB_EXIT_OK; i++)
+        d->slots[i] =
+            (slot){.session = d->sessions[i], .ids = nb_alloc(((size_t)request->n_max_tokens + 1) * sizeof(int32_t))};
+    return code;
 }
 
 int nb_decode_all(const nb_decode_request *request)
@@ -164,11 +165,12 @@ int nb_decode_all(const nb_decode_request *request)
         code = run(&d);
         nb_interrupt_watch(NULL, false);
     }
-    for (uint32_t i = 0; i < request->n_batch; i++) {
-        nb_session_free(d.slots[i].session);
+    for (uint32_t i = 0; i < request->session.n_sessions; i++) {
+        nb_session_free(d.sessions[i]);
         free(d.slots[i].ids);
     }
     free(d.slots);
+    free(d.sessions);
     free(d.batch);
     free(d.batch_ids);
     return code;

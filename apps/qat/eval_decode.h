@@ -29,8 +29,7 @@ typedef struct nb_decode_request {
     uint32_t n_samples;   // of each prompt
     nb_sampling sampling; // its seed: of the whole request
     uint32_t n_max_tokens;
-    uint32_t n_batch; // B
-    nb_session_options session;
+    nb_session_options session; // n_sessions of them side by side
     nb_response_fn on_response;
     void *user;
 } nb_decode_request;

@@ -140,10 +140,7 @@ static void say_stats(const nb_tutor *tutor)
     char total[32];
     printf("%s, %s, ops %s, %u threads, activations %s, weights %s; %zu reasonings at a time, memory %s\n",
            info->family, info->format, info->ops, info->n_threads, nb_act_name(info->act),
-           nb_weights_name(info->weights), tutor->model.n_lanes,
-           nb_bytes_text(total, (double)tutor->model.plan.host +
-                                    (double)tutor->model.n_lanes *
-                                        (double)(tutor->model.plan.total - tutor->model.plan.host)));
+           nb_weights_name(info->weights), tutor->model.n_lanes, nb_bytes_text(total, (double)tutor->model.plan.total));
 }
 
 // False: leave.

@@ -125,14 +125,14 @@ static void set_sampling(nb_tutor *tutor)
     tutor->sampling.seed = nb_seed_or_new(args->seed);
 }
 
-static int show_plan(const char *model, const nb_engine_args *engine_args, bool is_json)
+static int show_plan(const char *model, const nb_engine_args *engine_args, const nb_tutor_args *args)
 {
     nb_engine *engine = NULL;
-    nb_session_options session = nb_engine_args_session(engine_args);
+    nb_session_options session = nb_tutor_model_sessions(engine_args, args->n_votes);
     int code = nb_engine_args_open(&engine, model, engine_args, NULL);
     if (code != NB_EXIT_OK)
         return code;
-    code = nb_plan_show(engine, engine_args, &session, is_json);
+    code = nb_plan_show(engine, engine_args, &session, args->is_json);
     nb_engine_close(engine);
     return code;
 }
@@ -159,7 +159,7 @@ static int run(const nb_tutor_args *args, const nb_engine_args *engine_args)
     if (code != NB_EXIT_OK)
         return code;
     if (engine_args->is_plan_only)
-        return show_plan(model, engine_args, args->is_json);
+        return show_plan(model, engine_args, args);
     nb_tutor *tutor = nb_alloc(sizeof *tutor);
     tutor->args = args;
     set_sampling(tutor);

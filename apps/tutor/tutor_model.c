@@ -112,19 +112,19 @@ static int check_text(const nb_tutor_model *model)
                    model->info.text ? "chat template" : "tokenizer");
 }
 
-static int open_lanes(nb_tutor_model *model, const nb_session_options *options, size_t n_lanes)
+nb_session_options nb_tutor_model_sessions(const nb_engine_args *args, size_t n_lanes)
 {
-    int code = NB_EXIT_OK;
-    for (; code == NB_EXIT_OK && model->n_lanes < n_lanes; model->n_lanes += code == NB_EXIT_OK)
-        code = nb_engine_args_session_create(&model->sessions[model->n_lanes], model->engine, options);
-    return code;
+    nb_session_options options = nb_engine_args_session(args);
+    options.n_logit_rows = (uint32_t)(n_lanes < 16 ? n_lanes : 16);
+    options.n_sessions = (uint32_t)n_lanes;
+    return options;
 }
 
 int nb_tutor_model_open(nb_tutor_model *model, const char *name, const nb_engine_args *args, size_t n_lanes)
 {
     memset(model, 0, sizeof *model);
-    nb_session_options options = nb_engine_args_session(args);
-    options.n_logit_rows = (uint32_t)(n_lanes < 16 ? n_lanes : 16);
+    nb_session_options options = nb_tutor_model_sessions(args, n_lanes);
+    model->n_lanes = n_lanes;
     double start = nb_now_s();
     int code = nb_engine_args_open(&model->engine, name, args, &options);
     if (code != NB_EXIT_OK)
@@ -136,7 +136,7 @@ int nb_tutor_model_open(nb_tutor_model *model, const char *name, const nb_engine
     if (code == NB_EXIT_OK)
         code = nb_fail_error(nb_session_plan(model->engine, &options, &model->plan, &error), &error);
     if (code == NB_EXIT_OK)
-        code = open_lanes(model, &options, n_lanes);
+        code = nb_engine_args_sessions_create(model->sessions, model->engine, &options);
     model->load_s = nb_now_s() - start;
     if (code != NB_EXIT_OK)
         nb_tutor_model_close(model);

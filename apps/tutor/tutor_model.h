@@ -11,7 +11,7 @@
 typedef struct nb_tutor_model {
     nb_engine *engine;
     nb_engine_info info;
-    nb_plan plan; // of one session
+    nb_plan plan; // of all lanes
     nb_session *sessions[NB_TUTOR_MAX_LANES];
     nb_stream *streams[NB_TUTOR_MAX_LANES];
     size_t n_lanes;
@@ -24,6 +24,9 @@ typedef struct nb_tutor_model {
 // The bundled model's directory: beside the installed program, else in the tree it was built in. Returns an exit code;
 // on failure the error line is printed.
 int nb_tutor_model_find(char path[PATH_MAX]);
+
+// The sessions of `n_lanes` lanes.
+nb_session_options nb_tutor_model_sessions(const nb_engine_args *args, size_t n_lanes);
 
 // Opens MODEL with a session for each of `n_lanes` lanes. Returns an exit code; on failure the error line is printed
 // and nothing is kept.

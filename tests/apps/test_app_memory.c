@@ -28,12 +28,11 @@ enum { SHADOWED = 0 };
 
 static const uint64_t SLACK_BYTES = 16000000;
 
-// Runs the program; its peak in bytes.
-static uint64_t peak_of(const char *arguments, int expected_code)
+// Runs a program with its arguments; its peak in bytes.
+static uint64_t peak_of(const char *run, int expected_code)
 {
     char command[4096];
-    const char *build = getenv("BUILD");
-    snprintf(command, sizeof command, "exec %s/nibble %s >/dev/null", build ? build : "build", arguments);
+    snprintf(command, sizeof command, "exec \"$BUILD\"/%s >/dev/null", run);
     pid_t child = fork();
     if (child == 0) {
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
@@ -51,19 +50,29 @@ static uint64_t plan_value(const json_t *plan, const char *key)
     return (uint64_t)json_integer_value(json_object_get(plan, key));
 }
 
-static void check(const char *what, const char *plan_arguments, const char *arguments)
+static json_t *plan_of(const char *run)
 {
-    json_t *lines = app_json_lines("%s --plan --json", plan_arguments);
-    assert_non_null(lines);
-    const json_t *plan = json_array_get(lines, 0);
+    char command[4096];
+    snprintf(command, sizeof command, "\"$BUILD\"/%s --plan --json", run);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    json_t *plan = json_loadf(output, 0, NULL);
+    assert_int_equal(pclose(output), 0);
+    assert_non_null(plan);
+    return plan;
+}
+
+static void check(const char *what, const char *planned, const char *run)
+{
+    json_t *plan = plan_of(planned);
     uint64_t total = plan_value(plan, "total"), mapped = plan_value(plan, "weights_mapped");
     assert_int_equal(total, plan_value(plan, "weights_resident") + plan_value(plan, "host") +
                                 plan_value(plan, "cache") + plan_value(plan, "scratch") + plan_value(plan, "exchange"));
-    uint64_t peak = peak_of(arguments, 0);
+    uint64_t peak = peak_of(run, 0);
     if (peak > total + mapped + SLACK_BYTES)
         fail_msg("%s: plan %llu, mapped weights %llu, peak %llu", what, (unsigned long long)total,
                  (unsigned long long)mapped, (unsigned long long)peak);
-    json_decref(lines);
+    json_decref(plan);
 }
 
 static void scores_keep_to_the_plan(void **state)
@@ -80,49 +89,88 @@ static void scores_keep_to_the_plan(void **state)
     for (size_t p = 0; p < 2; p++)
         for (size_t c = 0; c < 3; c++) {
             char plan[1024], run[1100];
-            snprintf(plan, sizeof plan, "score %s --ids ids --weights %s --kv f32 %s", model, policies[p], contexts[c]);
+            snprintf(plan, sizeof plan, "nibble score %s --ids ids --weights %s --kv f32 %s", model, policies[p],
+                     contexts[c]);
             snprintf(run, sizeof run, "%s --logits logits 2>/dev/null", plan);
             check("score", plan, run);
         }
     free(model);
 }
 
+// bench leaves its own bandwidth buffer out, so what it reports is compared. `least_total` keeps it from being trivial.
+static void check_bench(const char *arguments, uint64_t least_total)
+{
+    char run[1024];
+    snprintf(run, sizeof run, "nibble bench %s", arguments);
+    json_t *plan = plan_of(run), *figures = app_json_lines("bench %s --json", arguments);
+    assert_non_null(figures);
+    uint64_t total = plan_value(plan, "total");
+    size_t n = json_array_size(figures);
+    assert_true(n >= 2 && total > least_total);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t peak = plan_value(json_array_get(figures, i), "rss_peak_bytes");
+        if (peak == 0 || peak > total + SLACK_BYTES)
+            fail_msg("%s: plan %llu, peak %llu", run, (unsigned long long)total, (unsigned long long)peak);
+    }
+    json_decref(plan);
+    json_decref(figures);
+}
+
 // A model of some 100 MB with the vocabulary and tokenizer of a real one, in which the tokenizer's share is large.
+static const char wide_config[] =
+    "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":512,"
+    "\"intermediate_size\":3072,\"num_hidden_layers\":10,\"num_attention_heads\":8,\"num_key_value_heads\":2,"
+    "\"vocab_size\":60000,\"max_position_embeddings\":16384,\"rms_norm_eps\":1e-6,\"rope_theta\":10000,"
+    "\"tie_word_embeddings\":true,\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}";
+
 static void shapes_keep_to_the_plan(void **state)
 {
     (void)state;
     if (SHADOWED)
         skip();
-    static const char config[] =
-        "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":512,"
-        "\"intermediate_size\":3072,\"num_hidden_layers\":10,\"num_attention_heads\":8,\"num_key_value_heads\":2,"
-        "\"vocab_size\":60000,\"max_position_embeddings\":16384,\"rms_norm_eps\":1e-6,\"rope_theta\":10000,"
-        "\"tie_word_embeddings\":true,\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}";
-    assert_true(nb_scratch_put("config.json", config));
+    assert_true(nb_scratch_put("config.json", wide_config));
     static const char *const kvs[] = {"e1m2", "bf16"};
     static const char *const depths[] = {"0", "1024"};
     for (size_t k = 0; k < 2; k++)
         for (size_t d = 0; d < 2; d++) {
-            char plan[256], run[256];
-            snprintf(run, sizeof run,
-                     "bench --shape config.json --kv %s --prefill 128 --decode 4 --depth %s --batch 1 --repeat 1",
-                     kvs[k], depths[d]);
-            snprintf(plan, sizeof plan, "%s", run);
-            json_t *lines = app_json_lines("%s --plan --json", plan);
-            json_t *figures = app_json_lines("%s --json", run);
-            assert_true(lines && figures);
-            uint64_t total = plan_value(json_array_get(lines, 0), "total");
-            size_t n = json_array_size(figures);
-            assert_true(n >= 2 && total > 70000000);
-            // bench leaves its own bandwidth buffer out, so what it reports is compared
-            for (size_t i = 0; i < n; i++) {
-                uint64_t peak = plan_value(json_array_get(figures, i), "rss_peak_bytes");
-                if (peak == 0 || peak > total + SLACK_BYTES)
-                    fail_msg("%s: plan %llu, peak %llu", run, (unsigned long long)total, (unsigned long long)peak);
-            }
-            json_decref(lines);
-            json_decref(figures);
+            char arguments[256];
+            snprintf(arguments, sizeof arguments,
+                     "--shape config.json --kv %s --prefill 128 --decode 4 --depth %s --batch 1 --repeat 1", kvs[k],
+                     depths[d]);
+            check_bench(arguments, 70000000);
         }
+}
+
+// Every session has a ring, a scratch and logits of its own, and the plan counts them all.
+static void many_sessions_keep_to_the_plan(void **state)
+{
+    (void)state;
+    if (SHADOWED)
+        skip();
+    static const char tiny[] =
+        "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"hidden_size\":256,"
+        "\"intermediate_size\":512,\"num_hidden_layers\":4,\"num_attention_heads\":8,\"num_key_value_heads\":2,"
+        "\"vocab_size\":2000,\"max_position_embeddings\":16384,\"rms_norm_eps\":1e-6,\"rope_theta\":10000,"
+        "\"tie_word_embeddings\":true,\"hidden_act\":\"silu\",\"torch_dtype\":\"bfloat16\"}";
+    assert_true(nb_scratch_put("tiny.json", tiny));
+    check_bench("--shape tiny.json --kv f32 --prefill 16 --decode 4 --depth 1000 --batch 16 --repeat 1", 0);
+    check_bench("--shape tiny.json --kv bf16 --prefill 16 --decode 4 --depth 6000 --batch 1,6 --repeat 1", 0);
+    check_bench("--shape tiny.json --kv bf16 --prefill 16 --decode 4 --depth 0,3000,6000 --batch 1 --repeat 2", 0);
+}
+
+static void answers_side_by_side_keep_to_the_plan(void **state)
+{
+    (void)state;
+    const char *found = nb_test_data("models/mini-math");
+    if (SHADOWED || !found)
+        skip();
+    char run[4096];
+    snprintf(run, sizeof run,
+             "nibble-qat eval %s --task %s/eval.jsonl --raw --kv f32 --batch 64 --limit 64 -n 32 2>/dev/null", found,
+             found);
+    check("eval", run, run);
+    strcpy(run, "nibble tutor -p 2+3 --vote 64 --kv f32 --ctx 512 --seed 1");
+    check("tutor", run, run);
 }
 
 static void models_keep_to_the_plan(void **state)
@@ -138,7 +186,7 @@ static void models_keep_to_the_plan(void **state)
         for (size_t c = 0; c < 2; c++)
             for (size_t k = 0; k < 2; k++) {
                 char plan[1024], run[1100];
-                snprintf(plan, sizeof plan, "run %s -p x --weights %s --ctx %s --kv %s", model, policies[p],
+                snprintf(plan, sizeof plan, "nibble run %s -p x --weights %s --ctx %s --kv %s", model, policies[p],
                          contexts[c], kvs[k]);
                 snprintf(run, sizeof run, "%s -n 32 --ignore-eos", plan);
                 check(policies[p], plan, run);
@@ -154,10 +202,39 @@ static void a_large_tokenizer_leaves_no_tree(void **state)
     if (SHADOWED || !found)
         skip();
     char arguments[1024];
-    snprintf(arguments, sizeof arguments, "tokenize %s </dev/null", found);
+    snprintf(arguments, sizeof arguments, "nibble tokenize %s </dev/null", found);
     uint64_t peak = peak_of(arguments, 0);
     if (peak > 14000000 + 4000000 + SLACK_BYTES)
         fail_msg("peak %llu", (unsigned long long)peak);
+}
+
+static uint64_t memory_total(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "MemTotal: %llu kB", &kib) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+static void sessions_that_do_not_fit_together_are_refused(void **state)
+{
+    (void)state;
+    if (memory_total() > 300000000000)
+        skip(); // it would be measured, for hours
+    int code;
+    assert_true(nb_scratch_put("config.json", wide_config));
+    char *text =
+        app_output(&code, "bench --shape config.json --kv f32 --decode 4 --batch 128 --depth "
+                          "16000,16001,16002,16003,16004,16005,16006,16007,16008,16009,16010,16011,16012,16013,16014,"
+                          "16015,16016,16017,16018,16019 2>&1 >/dev/null");
+    assert_int_equal(code, 4);
+    assert_non_null(strstr(text, "Memory plan for 16023 tokens of context, 2561 sessions\n"));
+    assert_non_null(strstr(text, "nibble: error: the plan does not fit memory; expected at most "));
+    free(text);
 }
 
 static void what_does_not_fit_is_refused_with_its_table(void **state)
@@ -194,18 +271,6 @@ static void what_does_not_fit_is_refused_with_its_table(void **state)
     free(text);
     free(config);
     free(model);
-}
-
-static uint64_t memory_total(void)
-{
-    char line[128];
-    unsigned long long kib = 0;
-    FILE *file = fopen("/proc/meminfo", "r");
-    while (file && fgets(line, sizeof line, file) && sscanf(line, "MemTotal: %llu kB", &kib) != 1)
-        ;
-    if (file)
-        fclose(file);
-    return (uint64_t)kib * 1024;
 }
 
 static void add_matrix(json_t *header, uint64_t *end, const char *name, uint64_t rows, uint64_t cols)
@@ -273,7 +338,7 @@ static void a_resident_checkpoint_that_does_not_fit_is_not_begun(void **state)
     assert_true(table && error && table < error && strstr(table, "weights, resident copy"));
     free(text);
     // Nothing was taken for it: neither copy nor bounce buffers, and no page of the map but the header's.
-    uint64_t peak = peak_of("run large --prompt-ids /dev/null --weights resident 2>/dev/null", 4);
+    uint64_t peak = peak_of("nibble run large --prompt-ids /dev/null --weights resident 2>/dev/null", 4);
     assert_true(peak > 0 && peak < SLACK_BYTES);
     assert_int_equal(unlink("large/model.safetensors"), 0); // its size frightens
 }
@@ -299,9 +364,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shapes_keep_to_the_plan),
+        cmocka_unit_test(many_sessions_keep_to_the_plan),
+        cmocka_unit_test(answers_side_by_side_keep_to_the_plan),
         cmocka_unit_test(models_keep_to_the_plan),
         cmocka_unit_test(scores_keep_to_the_plan),
         cmocka_unit_test(a_large_tokenizer_leaves_no_tree),
+        cmocka_unit_test(sessions_that_do_not_fit_together_are_refused),
         cmocka_unit_test(what_does_not_fit_is_refused_with_its_table),
         cmocka_unit_test(a_resident_checkpoint_that_does_not_fit_is_not_begun),
     };
