@@ -52,48 +52,54 @@ bool nb_learner_name_is_valid(const char *name)
 
 // ---- what can go wrong ----------------------------------------------------------------------------------------------
 
+// Why the last statement failed, and its exit code.
+static int explain(const nb_learners *learners, char why[NB_LEARNERS_WHY_BYTES])
+{
+    int reason = sqlite3_errcode(learners->db) & 0xff;
+    if (reason == SQLITE_BUSY || reason == SQLITE_LOCKED) {
+        snprintf(why, NB_LEARNERS_WHY_BYTES,
+                 "%.200s is locked; expected it free, found another program writing to it; try again when that has "
+                 "ended",
+                 learners->path);
+        return NB_EXIT_FAILED;
+    }
+    if (reason == SQLITE_NOTADB || reason == SQLITE_CORRUPT) {
+        snprintf(why, NB_LEARNERS_WHY_BYTES,
+                 "%.200s is damaged; expected learners' records, found %.100s; nothing was changed; try a copy of it, "
+                 "or move it away",
+                 learners->path, sqlite3_errmsg(learners->db));
+        return NB_EXIT_INPUT;
+    }
+    snprintf(why, NB_LEARNERS_WHY_BYTES, "%.200s: %.100s; try NIBBLE_HOME=FOLDER with another folder", learners->path,
+             sqlite3_errmsg(learners->db));
+    return NB_EXIT_FAILED;
+}
+
 static int fail(const nb_learners *learners, const char *doing)
 {
-    int reason = sqlite3_errcode(learners->db);
-    switch (reason & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return nb_fail(NB_EXIT_FAILED,
-                       "cannot %s: %.200s is locked; expected it free, found another program writing to it; try again "
-                       "when that has ended",
-                       doing, learners->path);
-    case SQLITE_NOTADB:
-    case SQLITE_CORRUPT:
-        return nb_fail(NB_EXIT_INPUT,
-                       "cannot %s: %.200s is damaged; expected learners' records, found %s; nothing was changed; try "
-                       "a copy of it, or move it away",
-                       doing, learners->path, sqlite3_errmsg(learners->db));
-    default:
-        return nb_fail(NB_EXIT_FAILED, "cannot %s: %.200s: %s; try NIBBLE_HOME=FOLDER with another folder", doing,
-                       learners->path, sqlite3_errmsg(learners->db));
-    }
+    char why[NB_LEARNERS_WHY_BYTES];
+    int code = explain(learners, why);
+    return nb_fail(code, "cannot %s: %s", doing, why);
 }
 
-static int run(nb_learners *learners, const char *sql, const char *doing)
+static bool run(nb_learners *learners, const char *sql)
 {
-    return sqlite3_exec(learners->db, sql, NULL, NULL, NULL) == SQLITE_OK ? NB_EXIT_OK : fail(learners, doing);
+    return sqlite3_exec(learners->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-// NULL after the error line.
-static sqlite3_stmt *prepare(nb_learners *learners, const char *sql, const char *doing)
+// NULL where it fails.
+static sqlite3_stmt *prepare(nb_learners *learners, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(learners->db, sql, -1, &statement, NULL) != SQLITE_OK)
-        (void)fail(learners, doing);
+    sqlite3_prepare_v2(learners->db, sql, -1, &statement, NULL);
     return statement;
 }
 
 // The whole number that a query gives.
 static bool ask_number(nb_learners *learners, const char *sql, int64_t *number)
 {
-    sqlite3_stmt *statement = NULL;
-    bool is_there = sqlite3_prepare_v2(learners->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-                    sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_stmt *statement = prepare(learners, sql);
+    bool is_there = statement && sqlite3_step(statement) == SQLITE_ROW;
     *number = is_there ? sqlite3_column_int64(statement, 0) : 0;
     sqlite3_finalize(statement);
     return is_there;
@@ -133,7 +139,7 @@ static int check_kind(nb_learners *learners)
         !ask_number(learners, "SELECT count(*) FROM sqlite_master", &n_tables))
         return fail(learners, "open the records");
     if (id == 0 && version == 0 && n_tables == 0)
-        return run(learners, schema, "create the records");
+        return run(learners, schema) ? NB_EXIT_OK : fail(learners, "create the records");
     if (id != APPLICATION_ID)
         return nb_fail(NB_EXIT_INPUT,
                        "%.200s holds something else; expected learners' records, found a database of another "
@@ -149,9 +155,8 @@ static int check_kind(nb_learners *learners)
 
 static int check_whole(nb_learners *learners)
 {
-    sqlite3_stmt *statement = NULL;
-    bool is_whole = sqlite3_prepare_v2(learners->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
-                    sqlite3_step(statement) == SQLITE_ROW &&
+    sqlite3_stmt *statement = prepare(learners, "PRAGMA quick_check(1)");
+    bool is_whole = statement && sqlite3_step(statement) == SQLITE_ROW &&
                     strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
     int reason = sqlite3_errcode(learners->db) & 0xff;
     sqlite3_finalize(statement);
@@ -171,11 +176,10 @@ static int set_up(nb_learners *learners)
     int code = check_whole(learners);
     if (code == NB_EXIT_OK)
         code = check_kind(learners);
-    if (code == NB_EXIT_OK) // what is recorded is on the disk; what is deleted is overwritten
-        code = run(learners,
-                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                   "PRAGMA secure_delete = ON;",
-                   "open the records");
+    // What is recorded is on the disk; what is deleted is overwritten.
+    if (code == NB_EXIT_OK && !run(learners, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                             "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"))
+        code = fail(learners, "open the records");
     return code;
 }
 
@@ -215,24 +219,21 @@ static void bind_text(sqlite3_stmt *statement, int at, const char *text)
 }
 
 // Runs a prepared statement that gives no rows, and releases it.
-static int finish(nb_learners *learners, sqlite3_stmt *statement, const char *doing)
+static bool finish(sqlite3_stmt *statement)
 {
-    if (!statement)
-        return NB_EXIT_FAILED;
-    int code = sqlite3_step(statement) == SQLITE_DONE ? NB_EXIT_OK : fail(learners, doing);
+    bool is_done = statement && sqlite3_step(statement) == SQLITE_DONE;
     sqlite3_finalize(statement);
-    return code;
+    return is_done;
 }
 
 int nb_learners_skill(nb_learners *learners, const char *name, const char *topic, nb_skill *skill)
 {
-    sqlite3_stmt *statement = prepare(learners,
-                                      "SELECT level, streak FROM skill JOIN learner ON learner.id = skill.learner "
-                                      "WHERE name = ?1 AND topic = ?2",
-                                      "read the records");
+    sqlite3_stmt *statement =
+        prepare(learners, "SELECT level, streak FROM skill JOIN learner ON learner.id = skill.learner "
+                          "WHERE name = ?1 AND topic = ?2");
     *skill = nb_skill_start();
     if (!statement)
-        return NB_EXIT_FAILED;
+        return fail(learners, "read the records");
     bind_text(statement, 1, name);
     bind_text(statement, 2, topic);
     int step = sqlite3_step(statement);
@@ -245,24 +246,21 @@ int nb_learners_skill(nb_learners *learners, const char *name, const char *topic
     return code;
 }
 
-static int add_learner(nb_learners *learners, const char *name)
+static bool add_learner(nb_learners *learners, const char *name)
 {
-    sqlite3_stmt *statement =
-        prepare(learners, "INSERT INTO learner(name) VALUES(?1) ON CONFLICT DO NOTHING", "write a record");
+    sqlite3_stmt *statement = prepare(learners, "INSERT INTO learner(name) VALUES(?1) ON CONFLICT DO NOTHING");
     if (statement)
         bind_text(statement, 1, name);
-    return finish(learners, statement, "write a record");
+    return finish(statement);
 }
 
-static int add_attempt(nb_learners *learners, const char *name, const nb_attempt *attempt)
+static bool add_attempt(nb_learners *learners, const char *name, const nb_attempt *attempt)
 {
     sqlite3_stmt *statement =
-        prepare(learners,
-                "INSERT INTO attempt(learner, at, topic, level, question, answer, given, outcome, seconds) "
-                "SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM learner WHERE name = ?1",
-                "write a record");
+        prepare(learners, "INSERT INTO attempt(learner, at, topic, level, question, answer, given, outcome, seconds) "
+                          "SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM learner WHERE name = ?1");
     if (!statement)
-        return NB_EXIT_FAILED;
+        return false;
     bind_text(statement, 1, name);
     sqlite3_bind_int64(statement, 2, attempt->at);
     bind_text(statement, 3, attempt->topic);
@@ -272,38 +270,30 @@ static int add_attempt(nb_learners *learners, const char *name, const nb_attempt
     bind_text(statement, 7, attempt->given);
     sqlite3_bind_int64(statement, 8, attempt->outcome);
     sqlite3_bind_double(statement, 9, attempt->seconds);
-    return finish(learners, statement, "write a record");
+    return finish(statement);
 }
 
-static int set_skill(nb_learners *learners, const char *name, const char *topic, nb_skill skill)
+static bool set_skill(nb_learners *learners, const char *name, const char *topic, nb_skill skill)
 {
-    sqlite3_stmt *statement = prepare(learners,
-                                      "INSERT OR REPLACE INTO skill(learner, topic, level, streak) "
-                                      "SELECT id, ?2, ?3, ?4 FROM learner WHERE name = ?1",
-                                      "write a record");
+    sqlite3_stmt *statement = prepare(learners, "INSERT OR REPLACE INTO skill(learner, topic, level, streak) "
+                                                "SELECT id, ?2, ?3, ?4 FROM learner WHERE name = ?1");
     if (!statement)
-        return NB_EXIT_FAILED;
+        return false;
     bind_text(statement, 1, name);
     bind_text(statement, 2, topic);
     sqlite3_bind_int64(statement, 3, skill.level);
     sqlite3_bind_int64(statement, 4, skill.streak);
-    return finish(learners, statement, "write a record");
+    return finish(statement);
 }
 
-int nb_learners_record(nb_learners *learners, const char *name, const nb_attempt *attempt, nb_skill skill)
+int nb_learners_record(nb_learners *learners, const char *name, const nb_attempt *attempt, nb_skill skill,
+                       char why[NB_LEARNERS_WHY_BYTES])
 {
-    int code = run(learners, "BEGIN IMMEDIATE", "write a record");
-    if (code != NB_EXIT_OK)
-        return code;
-    code = add_learner(learners, name);
-    if (code == NB_EXIT_OK)
-        code = add_attempt(learners, name, attempt);
-    if (code == NB_EXIT_OK)
-        code = set_skill(learners, name, attempt->topic, skill);
-    if (code == NB_EXIT_OK)
-        code = run(learners, "COMMIT", "write a record");
-    if (code != NB_EXIT_OK)
-        sqlite3_exec(learners->db, "ROLLBACK", NULL, NULL, NULL);
+    if (run(learners, "BEGIN IMMEDIATE") && add_learner(learners, name) && add_attempt(learners, name, attempt) &&
+        set_skill(learners, name, attempt->topic, skill) && run(learners, "COMMIT"))
+        return NB_EXIT_OK;
+    int code = explain(learners, why);
+    (void)run(learners, "ROLLBACK");
     return code;
 }
 
@@ -315,13 +305,11 @@ static const char *text_at(sqlite3_stmt *statement, int column)
 
 int nb_learners_each(nb_learners *learners, const char *name, nb_attempt_fn visit, void *user)
 {
-    sqlite3_stmt *statement =
-        prepare(learners,
-                "SELECT name, at, topic, level, question, answer, given, outcome, seconds FROM attempt "
-                "JOIN learner ON learner.id = attempt.learner WHERE ?1 IS NULL OR name = ?1 ORDER BY attempt.id",
-                "read the records");
+    sqlite3_stmt *statement = prepare(
+        learners, "SELECT name, at, topic, level, question, answer, given, outcome, seconds FROM attempt "
+                  "JOIN learner ON learner.id = attempt.learner WHERE ?1 IS NULL OR name = ?1 ORDER BY attempt.id");
     if (!statement)
-        return NB_EXIT_FAILED;
+        return fail(learners, "read the records");
     bind_text(statement, 1, name);
     int step;
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -344,14 +332,14 @@ int nb_learners_each(nb_learners *learners, const char *name, nb_attempt_fn visi
 
 int nb_learners_delete(nb_learners *learners, const char *name)
 {
-    sqlite3_stmt *statement = prepare(learners, "DELETE FROM learner WHERE name = ?1", "delete the records");
+    sqlite3_stmt *statement = prepare(learners, "DELETE FROM learner WHERE name = ?1");
     if (statement)
         bind_text(statement, 1, name);
-    int code = finish(learners, statement, "delete the records");
-    if (code == NB_EXIT_OK && sqlite3_changes(learners->db) == 0)
+    if (!finish(statement))
+        return fail(learners, "delete the records");
+    if (sqlite3_changes(learners->db) == 0)
         return nb_fail(NB_EXIT_INPUT, "no such learner; expected one with records, found none called \"%.100s\"", name);
     // The log keeps what was until it is written back.
-    if (code == NB_EXIT_OK)
-        sqlite3_exec(learners->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
-    return code;
+    (void)run(learners, "PRAGMA wal_checkpoint(TRUNCATE)");
+    return NB_EXIT_OK;
 }

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NB_LEARNER_NAME_BYTES = 64, NB_LEARNERS_VERSION = 1 };
+enum { NB_LEARNER_NAME_BYTES = 64, NB_LEARNERS_VERSION = 1, NB_LEARNERS_WHY_BYTES = 512 };
 
 typedef struct nb_learners nb_learners;
 
@@ -47,10 +47,13 @@ int nb_learners_path(char path[PATH_MAX]);
 int nb_learners_open(nb_learners **learners, const char *path, bool may_create);
 void nb_learners_close(nb_learners *learners);
 
+// One transaction: the learner is added if new, the attempt, and the topic's skill. Returns an exit code: 1 when it may
+// succeed later (locked, no room), 3 when the file is damaged. Nothing is printed: the caller has the record still, and
+// `why` says what is in its way.
+int nb_learners_record(nb_learners *learners, const char *name, const nb_attempt *attempt, nb_skill skill,
+                       char why[NB_LEARNERS_WHY_BYTES]);
 // All below return an exit code; error lines are printed.
 int nb_learners_skill(nb_learners *learners, const char *name, const char *topic, nb_skill *skill);
-// One transaction: the learner is added if new, the attempt, and the topic's skill.
-int nb_learners_record(nb_learners *learners, const char *name, const nb_attempt *attempt, nb_skill skill);
 // The attempts of a learner (NULL: of all), oldest first. The strings live during the call.
 typedef void (*nb_attempt_fn)(void *user, const char *name, const nb_attempt *attempt);
 int nb_learners_each(nb_learners *learners, const char *name, nb_attempt_fn visit, void *user);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/tutor/tutor_practice.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,18 +15,28 @@
 #include "apps/tutor/tutor_input.h"
 #include "apps/tutor/tutor_show.h"
 
+// A record on its way to the database.
+typedef struct kept {
+    nb_attempt attempt; // owns question, answer, given
+    nb_skill skill;
+} kept;
+
 typedef struct practice {
     nb_learners *learners;
     const nb_practice_args *args;
     nb_tutor_input input;
     nb_chance chance;
     bool has_colour;
-    uint64_t n_asked, n_right;
-    bool may_leave; // by Ctrl-C, which was pressed just before
+    uint64_t n_asked, n_right, n_recorded;
+    bool may_leave;   // by Ctrl-C, which was pressed just before
+    nb_skill *skills; // [nb_n_kinds], as after every answer, written or not
+    kept *unwritten;  // oldest first
+    size_t n_unwritten;
+    bool has_waited; // unwritten records were told about
     // The running problem.
     nb_problem problem;
-    nb_skill skill;
-    size_t n_hints; // lines of the steps that were shown
+    nb_skill *skill; // of its topic
+    size_t n_hints;  // lines of the steps that were shown
     double start_s;
 } practice;
 
@@ -57,12 +68,102 @@ static bool make_at(practice *p, unsigned topic, unsigned level)
 static bool make_problem(practice *p, unsigned topic)
 {
     for (unsigned away = 0; away < NB_LEVEL_MAX; away++) {
-        if (p->skill.level > away && make_at(p, topic, p->skill.level - away))
+        if (p->skill->level > away && make_at(p, topic, p->skill->level - away))
             return true;
-        if (away && p->skill.level + away <= NB_LEVEL_MAX && make_at(p, topic, p->skill.level + away))
+        if (away && p->skill->level + away <= NB_LEVEL_MAX && make_at(p, topic, p->skill->level + away))
             return true;
     }
     return false;
+}
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+static void keep(practice *p, const char *given, nb_outcome outcome)
+{
+    p->unwritten = nb_resize(p->unwritten, (p->n_unwritten + 1) * sizeof *p->unwritten);
+    p->unwritten[p->n_unwritten++] = (kept){
+        .attempt = {.topic = nb_kinds[p->problem.kind].name,
+                    .level = p->problem.level,
+                    .question = nb_copy_text(p->problem.question),
+                    .answer = nb_copy_text(p->problem.answer),
+                    .given = nb_copy_text(given),
+                    .outcome = outcome,
+                    .seconds = nb_now_s() - p->start_s,
+                    .at = (int64_t)time(NULL)},
+        .skill = *p->skill,
+    };
+}
+
+static void release(const kept *k)
+{
+    free((char *)k->attempt.question);
+    free((char *)k->attempt.answer);
+    free((char *)k->attempt.given);
+}
+
+// Writes what was kept, oldest first; what cannot be written stays. Returns an exit code, with `why` on failure.
+static int write_kept(practice *p, char why[NB_LEARNERS_WHY_BYTES])
+{
+    size_t n = 0;
+    int code = NB_EXIT_OK;
+    for (; n < p->n_unwritten && code == NB_EXIT_OK; n += code == NB_EXIT_OK) {
+        const kept *k = &p->unwritten[n];
+        code = nb_learners_record(p->learners, p->args->learner, &k->attempt, k->skill, why);
+        if (code == NB_EXIT_OK)
+            release(k);
+    }
+    p->n_recorded += n;
+    p->n_unwritten -= n;
+    if (n)
+        memmove(p->unwritten, p->unwritten + n, p->n_unwritten * sizeof *p->unwritten);
+    return code;
+}
+
+// Records the answer. One that cannot be written now is kept and tried again with the next one and at the end; a
+// damaged database ends the practice.
+static int record(practice *p, const char *given, nb_outcome outcome)
+{
+    char why[NB_LEARNERS_WHY_BYTES];
+    unsigned level = p->skill->level;
+    if (outcome != NB_OUTCOME_SKIPPED)
+        *p->skill = nb_skill_next(*p->skill, outcome == NB_OUTCOME_RIGHT);
+    if (p->skill->level != level)
+        printf("  %s: level %u\n", nb_kinds[p->problem.kind].name, p->skill->level);
+    keep(p, given, outcome);
+    fflush(stdout); // writing may wait for another program
+    int code = write_kept(p, why);
+    if (code == NB_EXIT_FAILED)
+        nb_note("not written yet: %zu of your answers, kept for the next try; %s", p->n_unwritten, why);
+    else if (code == NB_EXIT_OK && p->has_waited)
+        nb_note("all your answers are written now");
+    p->has_waited = code == NB_EXIT_FAILED;
+    return code == NB_EXIT_FAILED ? NB_EXIT_OK : code;
+}
+
+// The last try; names what stays unwritten.
+static int finish_records(practice *p)
+{
+    static const char *const outcomes[] = {"wrong", "right", "skipped"};
+    char why[NB_LEARNERS_WHY_BYTES], names[320] = "";
+    int code = write_kept(p, why);
+    size_t n_named = 0;
+    for (size_t end = 0; n_named < p->n_unwritten && end < sizeof names - 80; n_named++, end = strlen(names)) {
+        const nb_attempt *a = &p->unwritten[n_named].attempt;
+        snprintf(names + end, sizeof names - end, "%s%s%s%.30s %s", n_named ? ", " : "", a->topic,
+                 a->given[0] ? " " : "", a->given, outcomes[a->outcome]);
+    }
+    printf("\n%llu answered, %llu right", (unsigned long long)p->n_asked, (unsigned long long)p->n_right);
+    if (code == NB_EXIT_OK)
+        puts(". nibble tutor --progress shows the records.");
+    else
+        printf("; recorded: %llu of %llu.\n", (unsigned long long)p->n_recorded,
+               (unsigned long long)p->n_recorded + p->n_unwritten);
+    if (code != NB_EXIT_OK)
+        (void)nb_fail(code, "%zu answers are lost, not written: %s%s; %s", p->n_unwritten, names,
+                      n_named < p->n_unwritten ? ", ..." : "", why);
+    for (size_t i = 0; i < p->n_unwritten; i++)
+        release(&p->unwritten[i]);
+    return code;
 }
 
 // ---- answers --------------------------------------------------------------------------------------------------------
@@ -103,26 +204,6 @@ static void show_hint(practice *p)
         printf("    %.*s\n", (int)strcspn(line, "\n"), line);
     else
         puts("  The last step's result is the answer.");
-}
-
-// Records the answer; what cannot be recorded now ends the practice, with the reason told.
-static int record(practice *p, const char *given, nb_outcome outcome)
-{
-    nb_attempt attempt = {
-        .topic = nb_kinds[p->problem.kind].name,
-        .level = p->problem.level,
-        .question = p->problem.question,
-        .answer = p->problem.answer,
-        .given = given,
-        .outcome = outcome,
-        .seconds = nb_now_s() - p->start_s,
-        .at = (int64_t)time(NULL),
-    };
-    nb_skill next = outcome == NB_OUTCOME_SKIPPED ? p->skill : nb_skill_next(p->skill, outcome == NB_OUTCOME_RIGHT);
-    int code = nb_learners_record(p->learners, p->args->learner, &attempt, next);
-    if (code == NB_EXIT_OK && next.level != p->skill.level)
-        printf("  %s: level %u\n", attempt.topic, next.level);
-    return code;
 }
 
 static int take_answer(practice *p, const char *given, bool is_right)
@@ -186,24 +267,36 @@ static turn take_interrupt(practice *p)
     return is_over ? TURN_OVER : TURN_AGAIN;
 }
 
-// What the learner's next line leads to.
+// Whether Ctrl-C ends a read that waits.
+static void let_reads_end(bool may_end)
+{
+    struct sigaction action;
+    sigaction(SIGINT, NULL, &action);
+    action.sa_flags = may_end ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+}
+
+// What the learner's next line leads to. Without line editing Ctrl-C ends the input, as its end does.
 static turn take_input(practice *p, nb_growing *line, int *code)
 {
-    if (!nb_tutor_input_read(&p->input, line))
+    fflush(stdout); // where Ctrl-C must not become a write error
+    let_reads_end(!p->input.reader);
+    bool is_read = nb_tutor_input_read(&p->input, line);
+    let_reads_end(false);
+    if (!is_read || (!p->input.reader && nb_interrupt_pending()))
         return TURN_OVER;
     if (line->bytes == 0 && p->input.reader && nb_interrupt_pending())
         return take_interrupt(p);
     p->may_leave = false;
-    nb_interrupt_watch(NULL, p->input.reader != NULL);
+    if (p->input.reader)
+        nb_interrupt_watch(NULL, true);
     return take_line(p, line->text, code);
 }
 
 static turn ask(practice *p, nb_growing *line, int *code)
 {
     unsigned topic = pick_topic(p);
-    *code = nb_learners_skill(p->learners, p->args->learner, nb_kinds[topic].name, &p->skill);
-    if (*code != NB_EXIT_OK)
-        return TURN_OVER;
+    p->skill = &p->skills[topic];
     if (!make_problem(p, topic)) {
         *code =
             nb_fail(NB_EXIT_FAILED, "no problem of the topic %s could be made; try another one", nb_kinds[topic].name);
@@ -220,27 +313,47 @@ static turn ask(practice *p, nb_growing *line, int *code)
     }
 }
 
+// Read once: while an answer is not written, the database does not know it.
+static int read_skills(practice *p)
+{
+    int code = NB_EXIT_OK;
+    p->skills = nb_alloc(nb_n_kinds * sizeof *p->skills);
+    for (unsigned i = 0; i < nb_n_kinds && code == NB_EXIT_OK; i++)
+        code = nb_learners_skill(p->learners, p->args->learner, nb_kinds[i].name, &p->skills[i]);
+    return code;
+}
+
+static int run(practice *p)
+{
+    nb_growing line = {0};
+    int code = NB_EXIT_OK;
+    nb_interrupt_watch(NULL, true);
+    printf("Practice for %s. /help for help.\n", p->args->learner);
+    for (uint64_t n = 0; p->args->n_problems == 0 || n < p->args->n_problems; n++)
+        if (ask(p, &line, &code) == TURN_OVER)
+            break;
+    bool is_interrupted = !p->input.reader && nb_interrupt_pending();
+    int recorded = finish_records(p);
+    nb_interrupt_watch(NULL, false);
+    nb_growing_release(&line);
+    if (recorded != NB_EXIT_OK || code != NB_EXIT_OK)
+        return recorded != NB_EXIT_OK ? recorded : code;
+    return is_interrupted ? NB_EXIT_INTERRUPTED : nb_out_flush();
+}
+
 int nb_practice(nb_learners *learners, const nb_practice_args *args)
 {
     practice *p = nb_alloc(sizeof *p);
-    nb_growing line = {0};
-    int code = NB_EXIT_OK;
     *p = (practice){.learners = learners, .args = args, .chance = {args->seed}};
     p->has_colour = nb_terminal_has_colour(STDOUT_FILENO);
-    if (!nb_tutor_input_open(&p->input, NULL)) {
-        free(p);
-        return NB_EXIT_FAILED;
-    }
-    nb_interrupt_watch(NULL, p->input.reader != NULL);
-    printf("Practice for %s. /help for help.\n", args->learner);
-    for (uint64_t n = 0; args->n_problems == 0 || n < args->n_problems; n++)
-        if (ask(p, &line, &code) == TURN_OVER)
-            break;
-    printf("\n%llu answered, %llu right. nibble tutor --progress shows the records.\n", (unsigned long long)p->n_asked,
-           (unsigned long long)p->n_right);
-    nb_interrupt_watch(NULL, false);
+    int code = read_skills(p);
+    if (code == NB_EXIT_OK && !nb_tutor_input_open(&p->input, NULL))
+        code = NB_EXIT_FAILED;
+    if (code == NB_EXIT_OK)
+        code = run(p);
     nb_tutor_input_close(&p->input);
-    nb_growing_release(&line);
+    free(p->skills);
+    free(p->unwritten);
     free(p);
-    return code != NB_EXIT_OK ? code : nb_out_flush();
+    return code;
 }

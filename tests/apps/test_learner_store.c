@@ -32,6 +32,12 @@ static nb_attempt attempt_of(nb_outcome outcome)
                         .at = 1700000000};
 }
 
+static int record(nb_learners *learners, const char *name, const nb_attempt *attempt, nb_skill skill)
+{
+    char why[NB_LEARNERS_WHY_BYTES];
+    return nb_learners_record(learners, name, attempt, skill, why);
+}
+
 static nb_learners *opened(void)
 {
     nb_learners *learners = NULL;
@@ -63,7 +69,7 @@ static void record_n(const char *name, int n)
     nb_learners *learners = opened();
     nb_attempt attempt = attempt_of(NB_OUTCOME_RIGHT);
     for (int i = 0; i < n; i++)
-        assert_int_equal(nb_learners_record(learners, name, &attempt, (nb_skill){3, 1}), NB_EXIT_OK);
+        assert_int_equal(record(learners, name, &attempt, (nb_skill){3, 1}), NB_EXIT_OK);
     nb_learners_close(learners);
 }
 
@@ -145,8 +151,7 @@ static void a_killed_program_loses_nothing(void **state)
         if (nb_learners_open(&learners, path, true) != NB_EXIT_OK)
             _exit(1);
         for (;;)
-            if (nb_learners_record(learners, "Mia", &attempt, (nb_skill){1, 0}) != NB_EXIT_OK ||
-                write(pipes[1], "x", 1) != 1)
+            if (record(learners, "Mia", &attempt, (nb_skill){1, 0}) != NB_EXIT_OK || write(pipes[1], "x", 1) != 1)
                 _exit(1);
     }
     char told[20];
@@ -166,14 +171,16 @@ static void a_locked_file_is_told(void **state)
 {
     (void)state;
     record_n("Mia", 1);
+    char why[NB_LEARNERS_WHY_BYTES];
     sqlite3 *other;
     nb_learners *learners = opened();
     nb_attempt attempt = attempt_of(NB_OUTCOME_WRONG);
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(nb_learners_record(learners, "Mia", &attempt, (nb_skill){1, 0}), NB_EXIT_FAILED);
+    assert_int_equal(nb_learners_record(learners, "Mia", &attempt, (nb_skill){1, 0}, why), NB_EXIT_FAILED);
+    assert_non_null(strstr(why, "learners.db is locked"));
     assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(nb_learners_record(learners, "Mia", &attempt, (nb_skill){1, 0}), NB_EXIT_OK);
+    assert_int_equal(record(learners, "Mia", &attempt, (nb_skill){1, 0}), NB_EXIT_OK);
     sqlite3_close(other);
     nb_learners_close(learners);
     assert_int_equal(count_all("Mia"), 2);
