@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The speed table of docs/PERFORMANCE.md, as Markdown on stdout. Every figure is a ratio of two passes of the same
-# minutes: the machines are shared, absolute speeds move.
+# The speed table of docs/PERFORMANCE.md, as Markdown on stdout. Machines are shared and absolute speeds move, so every
+# figure is a ratio within minutes: nibble bench takes its depths and batches by turns, each sample between two passes
+# over the memory's bandwidth; the peak of int8 products is measured before and after the prefill; the BF16 run lies
+# between two of W4A4KV4, whose medians are averaged.
 #   tests/bench/speed.sh [NIBBLE]
-# environment: THREADS (2), REPEAT (3), DEPTHS (0,2048,8192); WRITE=1: the table also replaces the one between the marks
-# of docs/PERFORMANCE.md
-set -eu
+# environment: THREADS (2), REPEAT (3), CONFIGS (of tests/bench/configs; both); WRITE=1: the table also replaces the one
+# between the marks of docs/PERFORMANCE.md
+set -eu -o pipefail
 cd "$(dirname "$0")/../.."
 nibble=${1:-build/nibble}
 threads=${THREADS:-2}
 repeat=${REPEAT:-3}
-depths=${DEPTHS:-0,2048,8192}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -24,10 +25,11 @@ line() { grep "\"kind\":\"$1\"" "$4" | grep "\"depth\":$2," | grep "\"batch\":$3
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b + 0 > 0) printf "%.2f x", a / b; else printf "-" }'; }
 percent() { awk -v a="$1" -v b="$2" 'BEGIN { if (b + 0 > 0) printf "%.0f %%", 100 * a / b; else printf "-" }'; }
-# Three digits: 26.4, 1120, 0.512, 4.21e+11.
-round() {
-    awk -v a="$1" 'BEGIN { format = a >= 1e6 ? "%.2e" : a >= 100 ? "%.0f" : "%.3g"; printf format, a }'
-}
+mean() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.6g", (a + b) / 2 }'; }
+# Milliseconds that a token takes longer at the first speed than at the second.
+longer_ms() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f ms", 1000 / a - 1000 / b }'; }
+# Three digits: 26.4, 1120, 0.512.
+round() { awk -v a="$1" 'BEGIN { printf((a >= 100 ? "%.0f" : "%.3g"), a) }'; }
 
 peak=
 if gcc -O2 -mavx512f -mavx512bw -mavx512vnni tests/bench/int8_peak.c -o "$folder/int8_peak" -lpthread 2>/dev/null &&
@@ -57,80 +59,126 @@ start_s() { # DIRECTORY
     done | sort -n | sed -n 3p | awk '{ printf "%.3f", $1 / 1e6 }'
 }
 
-# The peak of resident memory less that of file pages, in MB, filling a ring of 8192 tokens partly and decoding.
+# Resident KiB of a process that are no pages of the weights' file; nothing once it has ended.
+beyond_kib() { # PID
+    awk '/^[0-9a-f]+-[0-9a-f]+ / { is_weights = /\.safetensors$/ }
+        /^Rss:/ && !is_weights { sum += $2 }
+        END { if (sum) printf "%d", sum }' "/proc/$1/smaps" 2>/dev/null || true
+}
+
+# The greatest of samples every 20 ms, each a single look at all maps, while a ring of 8192 tokens is filled partly and
+# tokens are decoded; in MB.
 beyond_mb() { # DIRECTORY
-    local file=0 peak=0 key value pid
-    seq -s ' ' 1 300 >"$folder/ids"
+    local peak=0 now pid
+    seq -s ' ' 1 700 >"$folder/ids"
     "$nibble" run "$1" --weights mapped --ctx 8192 --threads "$threads" --prompt-ids "$folder/ids" -n 16 --ignore-eos \
         --output ids >/dev/null &
-    pid=$! # what feeds the loop below becomes $!
-    while [ -r "/proc/$pid/status" ]; do
-        while read -r key value _; do
-            [ "$key" = VmHWM: ] && peak=$value
-            [ "$key" = RssFile: ] && [ "$value" -gt "$file" ] && file=$value
-        done < <(grep -E '^(VmHWM|RssFile)' "/proc/$pid/status" 2>/dev/null)
+    pid=$!
+    while now=$(beyond_kib "$pid") && [ -n "$now" ]; do
+        [ "$now" -le "$peak" ] || peak=$now
         sleep 0.02
     done
     wait "$pid"
-    echo $(((peak - file) * 1024 / 1000000))
+    echo $((peak * 1024 / 1000000))
 }
 
-measure_config() { # CONFIG
-    local config=$1 path=tests/bench/configs/$1.json before after rate zero row plain one many top done_s
-    local common=(--shape "$path" --threads "$threads" --repeat "$repeat" --ctx 8448 --json)
-    say "$config: decode and prefill"
-    before=$(peak_now)
-    "$nibble" bench "${common[@]}" --prefill 512 --decode 0 --depth 0 --batch 1 >"$folder/prefill"
-    after=$(peak_now)
-    "$nibble" bench "${common[@]}" --prefill 0 --decode 32 --depth "$depths" --batch 1 >"$folder/decode"
-    "$nibble" bench "${common[@]}" --prefill 0 --decode 16 --depth 0 --batch 1,4,16 >"$folder/batch"
-    say "$config: BF16"
-    "$nibble" bench "${common[@]}" --shape-bf16 --prefill 0 --decode 8 --depth "${depths//2048,/}" --batch 1 \
-        >"$folder/bf16"
+row() { # SHAPE MEASURE NIBBLE BESIDE RATIO GOAL
+    printf '| %s | %s | %s | %s | %s | %s |\n' "$@"
+}
 
-    rate=$(line prefill 0 1 "$folder/prefill" | field tok_s_median)
-    done_s=$(awk -v r="$rate" -v p="$(products "$path")" 'BEGIN { printf "%.3e", r * p }')
-    top=$(awk -v a="$before" -v b="$after" 'BEGIN { printf "%.3e", (a + b) / 2 }')
-    echo "| $config | prefill 512 | $(round "$rate") tok/s, $(round "$done_s") products/s |" \
-        "$(round "$top") products/s | $(percent "$done_s" "$top") |"
-    zero=$(line decode 0 1 "$folder/decode" | field tok_s_median)
-    for depth in ${depths//,/ }; do
-        row=$(line decode "$depth" 1 "$folder/decode")
-        rate=$(field tok_s_median <<<"$row")
-        local read_gb_s membw_gb_s
-        read_gb_s=$(field read_gb_s <<<"$row") membw_gb_s=$(field membw_gb_s <<<"$row")
-        echo "| $config | decode at $depth | $(round "$rate") tok/s, $(round "$read_gb_s") GB/s |" \
-            "$(round "$membw_gb_s") GB/s read | $(percent "$read_gb_s" "$membw_gb_s") |"
-        [ "$depth" = 0 ] || echo "| $config | decode at $depth against empty | $(round "$rate") tok/s |" \
-            "$(round "$zero") tok/s | $(percent "$rate" "$zero") |"
-        plain=$(line decode "$depth" 1 "$folder/bf16" | field tok_s_median || true)
-        [ -z "$plain" ] || echo "| $config | W4A4KV4 against BF16 at $depth | $(round "$rate") tok/s |" \
-            "$(round "$plain") tok/s | $(ratio "$rate" "$plain") |"
-    done
-    one=$(line decode 0 1 "$folder/batch" | field tok_s_median)
+# The median tokens a second.
+speed() { # KIND DEPTH BATCH FILE
+    line "$@" | field tok_s_median
+}
+
+measure_prefill() { # CONFIG BENCH...
+    local config=$1 before after rate done_g top_g
+    shift
+    say "$config: prefill"
+    before=$(peak_now)
+    "$@" --prefill 512 --decode 0 --depth 0 --batch 1 >"$folder/prefill"
+    after=$(peak_now)
+    rate=$(speed prefill 0 1 "$folder/prefill")
+    done_g=$(awk -v r="$rate" -v p="$(products "tests/bench/configs/$config.json")" 'BEGIN { print r * p / 1e9 }')
+    top_g=$(awk -v a="$before" -v b="$after" 'BEGIN { print (a + b) / 2e9 }')
+    row "$config" "prefill 512" "$(round "$rate") tok/s, $(round "$done_g") G products/s" \
+        "$(round "$top_g") G products/s" "$(percent "$done_g" "$top_g")" "48 %"
+}
+
+measure_batches() { # CONFIG BENCH...
+    local config=$1 one many batch
+    shift
+    say "$config: batches"
+    "$@" --prefill 0 --decode 16 --depth 0 --batch 1,4,16 >"$folder/batch"
+    one=$(speed decode 0 1 "$folder/batch")
     for batch in 4 16; do
-        many=$(line decode 0 $batch "$folder/batch" | field tok_s_median)
-        echo "| $config | $batch sequences against one | $(round "$many") tok/s | $(round "$one") tok/s |" \
-            "$(ratio "$many" "$one") |"
+        many=$(speed decode 0 $batch "$folder/batch")
+        row "$config" "$batch sequences against one" "$(round "$many") tok/s" "$(round "$one") tok/s" \
+            "$(ratio "$many" "$one")" "$([ $batch = 4 ] && echo 2.5 x || echo 3.5 x)"
+    done
+}
+
+# Leaves its lines in $folder/decode.
+measure_depths() { # CONFIG BENCH...
+    local config=$1 zero rate empty read_gb_s membw_gb_s depth
+    shift
+    say "$config: depths"
+    "$@" --prefill 0 --decode 32 --depth 0,2048,8192 --batch 1 >"$folder/decode"
+    empty=$(line decode 0 1 "$folder/decode")
+    zero=$(field tok_s_median <<<"$empty")
+    read_gb_s=$(field read_gb_s <<<"$empty") membw_gb_s=$(field membw_gb_s <<<"$empty")
+    row "$config" "decode at 0" "$(round "$zero") tok/s, $(round "$read_gb_s") GB/s" \
+        "$(round "$membw_gb_s") GB/s read" "$(percent "$read_gb_s" "$membw_gb_s")" "92 %"
+    for depth in 2048 8192; do
+        rate=$(speed decode $depth 1 "$folder/decode")
+        row "$config" "decode at $depth against empty" "$(round "$rate") tok/s" "$(round "$zero") tok/s" \
+            "$(percent "$rate" "$zero")" "$([ $depth = 2048 ] && echo 92 % || echo 75 %)"
+        [ "$config" != Qwen2.5-0.5B ] || row "$config" "attention a token at $depth" "$(longer_ms "$rate" "$zero")" "" \
+            "" "$([ $depth = 2048 ] && echo 1.5 ms || echo 6 ms)"
+    done
+}
+
+# After measure_depths, whose speeds are the first half of W4A4KV4's.
+measure_plain() { # CONFIG BENCH...
+    local config=$1 depth rate plain
+    shift
+    say "$config: BF16"
+    "$@" --shape-bf16 --prefill 0 --decode 8 --depth 0,8192 --batch 1 --repeat 2 >"$folder/bf16"
+    say "$config: depths again"
+    "$@" --prefill 0 --decode 32 --depth 0,8192 --batch 1 >"$folder/again"
+    for depth in 0 8192; do
+        rate=$(mean "$(speed decode $depth 1 "$folder/decode")" "$(speed decode $depth 1 "$folder/again")")
+        plain=$(speed decode $depth 1 "$folder/bf16")
+        row "$config" "W4A4KV4 against BF16 at $depth" "$(round "$rate") tok/s" "$(round "$plain") tok/s" \
+            "$(ratio "$rate" "$plain")" "2.4 x"
     done
 }
 
 measure_directory() { # CONFIG: a model directory of these shapes
     say "$1: start and memory"
     python3 tests/bench/make_checkpoint.py "tests/bench/configs/$1.json" "$folder/model"
-    echo "| $1 | start to first token, prompt of 20, cached | $(start_s "$folder/model") s | 0.6 s | - |"
-    echo "| $1 | memory beyond mapped weights, ring of 8192 | $(beyond_mb "$folder/model") MB | 140 MB | - |"
+    row "$1" "start to first token, 20 tokens, cached" "$(start_s "$folder/model") s" "" "" "0.6 s"
+    row "$1" "memory beyond mapped weights, ctx 8192" "$(beyond_mb "$folder/model") MB" "" "" "140 MB"
+}
+
+measure_config() { # CONFIG
+    local bench=("$nibble" bench --shape "tests/bench/configs/$1.json" --threads "$threads" --repeat "$repeat"
+        --ctx 8448 --json)
+    measure_prefill "$1" "${bench[@]}"
+    measure_depths "$1" "${bench[@]}"
+    [ "$1" != R1-Distill-Qwen-1.5B ] || measure_plain "$1" "${bench[@]}"
+    measure_batches "$1" "${bench[@]}"
+    [ "$1" != R1-Distill-Qwen-1.5B ] || measure_directory "$1"
 }
 
 measure_all() {
-    echo "$("$nibble" doctor --quick 2>/dev/null | sed -n 's/^cpu *//p'), $threads threads, $(date +%F)"
+    echo "$("$nibble" doctor --quick 2>/dev/null | sed -n 's/^cpu *//p'); run with $threads threads, $(date +%F)"
     echo
-    echo "| shape | measure | nibble | beside it | ratio |"
-    echo "|---|---|---|---|---|"
+    echo "| shape | measure | nibble | beside it | ratio | goal |"
+    echo "|---|---|---|---|---|---|"
     for config in ${CONFIGS:-R1-Distill-Qwen-1.5B Qwen2.5-0.5B}; do
         measure_config "$config"
     done
-    measure_directory R1-Distill-Qwen-1.5B
 }
 
 # Puts the table between the marks; fails without touching the page where they are not both there.
