@@ -2,6 +2,7 @@
 #include "apps/hub/hub_record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "apps/common/cli.h"
 #include "apps/common/growing_text.h"
 #include "apps/common/small_file.h"
+#include "apps/common/tree_walk.h"
 
 static bool record_path(char path[PATH_MAX], const nb_hub_place *place, const nb_hub_file *file)
 {
@@ -20,6 +22,26 @@ static bool record_path(char path[PATH_MAX], const nb_hub_place *place, const nb
 static bool mark_path(char path[PATH_MAX], const nb_hub_place *place)
 {
     return nb_path_make(path, "%s/.cache/huggingface/nibble.json", place->root);
+}
+
+// Where files are until they have their name, so that what a killed run left is found.
+static bool own_path(char path[PATH_MAX], const nb_hub_place *place)
+{
+    return nb_path_make(path, "%s/.cache/huggingface/.nibble", place->root);
+}
+
+static bool write_file(const nb_hub_place *place, const char *path, const void *data, size_t bytes)
+{
+    char own[PATH_MAX], stem[PATH_MAX];
+    return own_path(own, place) && nb_folder_make(own) && nb_path_make(stem, "%s/file", own) &&
+           nb_small_file_write(path, stem, data, bytes);
+}
+
+static void remove_own(const nb_hub_place *place)
+{
+    char path[PATH_MAX], why[256] = ""; // what stays does no harm
+    if (own_path(path, place))
+        (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
 }
 
 bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file, const char *commit)
@@ -46,7 +68,7 @@ bool nb_hub_record_write(const nb_hub_place *place, const nb_hub_file *file, con
     if (!record_path(path, place, file))
         return false;
     *strrchr(strcpy(folder, path), '/') = 0;
-    return nb_folder_make(folder) && nb_small_file_write(path, NULL, text, (size_t)n);
+    return nb_folder_make(folder) && write_file(place, path, text, (size_t)n);
 }
 
 void nb_hub_record_remove(const nb_hub_place *place, const nb_hub_file *file)
@@ -61,7 +83,7 @@ bool nb_hub_record_prepare(const nb_hub_place *place)
     char path[PATH_MAX];
     return nb_path_make(path, "%s/.cache/huggingface/download", place->root) && nb_folder_make(path) &&
            nb_path_make(path, "%s/.cache/huggingface/.gitignore", place->root) &&
-           (access(path, F_OK) == 0 || nb_small_file_write(path, NULL, "*", 1));
+           (access(path, F_OK) == 0 || write_file(place, path, "*", 1));
 }
 
 bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const char *commit)
@@ -81,7 +103,9 @@ bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const
                              "commit", commit, "files", files);
     nb_growing mark = {0};
     nb_growing_add_json(&mark, root, JSON_INDENT(1));
-    bool is_written = mark_path(path, plan->place) && nb_small_file_write(path, NULL, mark.text, mark.bytes);
+    bool is_written = mark_path(path, plan->place) && write_file(plan->place, path, mark.text, mark.bytes);
+    if (is_written)
+        remove_own(plan->place);
     nb_growing_release(&mark);
     return is_written;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes the bundled model anew, with nothing but this project's own programs: traces -> tokenizer -> sft -> qfit -> qat ->
-# quantize. Some three hours on two cores; stop it and start it again as you like.
+# quantize. Some three and a half hours on two cores; stop it and start it again as you like.
 #
 #   train_model.sh [PROGRAMS [WORK]]     the folders of the programs (build) and of the work in progress (build-model)
 #
@@ -41,17 +41,21 @@ make_once all-2.jsonl "$qat" traces --split train --seed 73 --made-up 25 -n 1150
 make_once everyday-2.jsonl "$qat" traces --split train --seed 74 --made-up 25 -n 45000 --level 3 --kind "$everyday" \
     -o everyday-2.jsonl
 make_once again.jsonl sh -c 'cat all-2.jsonl everyday-2.jsonl >again.part && mv again.part again.jsonl'
-make_once sft "$qat" sft --model once --traces again.jsonl --out sft --steps 2500 --batch 64 --rows 4096 --lr 1.5e-3 \
-    --beta2 0.99 --warmup 0.02 --seed 3 --calib-out ids.txt --log sft.log --resume
+make_once twice "$qat" sft --model once --traces again.jsonl --out twice --steps 2500 --batch 64 --rows 4096 --lr 1.5e-3 \
+    --beta2 0.99 --warmup 0.02 --seed 3 --log twice.log --resume
 
-# Half of the traces in four bits are of the kinds that full precision is weakest at.
-make_once all-3.jsonl "$qat" traces --split train --seed 75 --made-up 25 -n 26000 -o all-3.jsonl
-make_once weak-3.jsonl "$qat" traces --split train --seed 76 --made-up 25 -n 26000 \
+# And once more, half of it of the kinds that the model is still weakest at.
+make_once all-3.jsonl "$qat" traces --split train --seed 77 --made-up 25 -n 100000 -o all-3.jsonl
+make_once weak-3.jsonl "$qat" traces --split train --seed 78 --made-up 25 -n 100000 \
     --kind percent,fractions,order,remainder,steps,money,division -o weak-3.jsonl
 make_once last.jsonl sh -c 'cat all-3.jsonl weak-3.jsonl >last.part && mv last.part last.jsonl'
+make_once sft "$qat" sft --model twice --traces last.jsonl --out sft --steps 3100 --batch 64 --rows 4096 --lr 1.5e-3 \
+    --beta2 0.99 --warmup 0.02 --seed 6 --calib-out ids.txt --log sft.log --resume
+
+# In four bits over the traces of that last pass.
 make_once fit "$qat" qfit sft fit --calib-ids ids.txt --dtype f32
-make_once qat "$qat" qat --model fit --traces last.jsonl --out qat --steps 800 --batch 64 --rows 4096 --lr 1e-3 \
-    --beta2 0.99 --seed 4 --loss sem --other-traces --log qat.log --resume
+make_once qat "$qat" qat --model fit --traces last.jsonl --out qat --steps 1100 --batch 64 --rows 4096 --lr 1e-3 \
+    --beta2 0.99 --seed 7 --loss sem --log qat.log --resume
 make_once model "$qat" quantize qat model --calib ids.txt
 "$qat" traces --split eval --seed 5 -n 2000 -o eval.jsonl
 for one in sft model; do
