@@ -158,12 +158,6 @@ static void classify(entropy_run *run, const nb_engine_info *info)
     }
 }
 
-static int create_session(nb_session **session, nb_engine *engine, nb_session_options shape)
-{
-    shape.n_logit_rows = 16;
-    return nb_engine_args_session_create(session, engine, &shape);
-}
-
 static bool on_trace(void *user, uint64_t n_done)
 {
     entropy_run *run = user;
@@ -378,16 +372,24 @@ static nb_status write_csv(const entropy_run *run, nb_error *error)
 
 // ---- the command --------------------------------------------------------------------------------------------------
 
-static int create_sessions(entropy_run *run, const nb_engine_info *info)
+static nb_session_options session_of(const entropy_run *run)
 {
     uint64_t n_ctx = run->engine_args->n_ctx ? run->engine_args->n_ctx : run->traces.longest;
-    nb_session_options session = nb_engine_args_session_of(run->engine_args, n_ctx), reference = nb_session_defaults();
+    nb_session_options session = nb_engine_args_session_of(run->engine_args, n_ctx);
+    session.n_logit_rows = 16;
+    return session;
+}
+
+static int create_sessions(entropy_run *run, const nb_engine_info *info)
+{
+    nb_session_options session = session_of(run), reference = nb_session_defaults();
     run->kv_format = session.kv == NB_KV_DEFAULT ? info->kv_default : session.kv;
     reference.n_ctx = session.n_ctx;
     reference.n_sinks = session.n_sinks;
-    int code = create_session(&run->session, run->engine, session);
+    reference.n_logit_rows = session.n_logit_rows;
+    int code = nb_engine_args_session_create(&run->session, run->engine, &session);
     if (code == NB_EXIT_OK && run->reference_engine)
-        code = create_session(&run->reference, run->reference_engine, reference);
+        code = nb_engine_args_session_create(&run->reference, run->reference_engine, &reference);
     if (run->args->has_kv_error)
         run->kv = nb_alloc(info->n_layers * sizeof *run->kv);
     return code;
@@ -404,7 +406,7 @@ static int examine(entropy_run *run)
     if (code != NB_EXIT_OK)
         return code;
     if (run->engine_args->is_plan_only) {
-        nb_session_options session = nb_engine_args_session_of(run->engine_args, run->traces.longest);
+        nb_session_options session = session_of(run);
         return nb_plan_show(run->engine, run->engine_args, &session, run->args->is_json);
     }
     classify(run, &info);
