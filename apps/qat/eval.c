@@ -102,6 +102,7 @@ static const nb_command command = {
 };
 
 typedef struct eval_run {
+    const char *model;
     const eval_args *args;
     const nb_engine_args *engine_args;
     nb_engine *engine;
@@ -331,9 +332,22 @@ static int show(const eval_run *run)
     return nb_out_flush();
 }
 
+// `session`: what is to fit with it; NULL: it is only counted.
+static int open_engine(eval_run *run, const nb_session_options *session)
+{
+    nb_engine_args args = *run->engine_args;
+    args.is_plan_only = !session;
+    nb_engine_close(run->engine);
+    run->engine = NULL;
+    int code = nb_engine_args_open(&run->engine, run->model, &args, session);
+    if (code == NB_EXIT_OK)
+        nb_engine_info_get(run->engine, &run->info);
+    return code;
+}
+
+// The prompts decide how long the rings are, so the engine is only counted until all of that can be checked.
 static int evaluate(eval_run *run)
 {
-    nb_engine_info_get(run->engine, &run->info);
     if (!run->info.text)
         return nb_fail(NB_EXIT_INPUT, "the model has no tokenizer; expected tokenizer.json, found none");
     nb_error error = {0};
@@ -341,6 +355,10 @@ static int evaluate(eval_run *run)
     int code = nb_fail_error(nb_task_read(&run->task, run->args->task, limit, &error), &error);
     if (code == NB_EXIT_OK)
         code = encode_all(run);
+    if (code == NB_EXIT_OK && !run->engine_args->is_plan_only) {
+        nb_session_options session = session_of(run);
+        code = open_engine(run, &session);
+    }
     if (code == NB_EXIT_OK)
         code = decode(run);
     if (code == NB_EXIT_OK && !run->engine_args->is_plan_only)
@@ -357,8 +375,8 @@ int nb_command_eval(int argc, char **argv)
         return code;
     if (!args.task)
         return nb_fail(NB_EXIT_USAGE, "nothing to solve; expected --task FILE.jsonl; try nibble-qat eval --help");
-    eval_run run = {.args = &args, .engine_args = &engine_args};
-    code = nb_engine_args_open(&run.engine, argv[optind], &engine_args, NULL);
+    eval_run run = {.model = argv[optind], .args = &args, .engine_args = &engine_args};
+    code = open_engine(&run, NULL);
     if (code != NB_EXIT_OK)
         return code;
     code = evaluate(&run);
