@@ -154,6 +154,46 @@ static void work_is_shared_also_from_sleep(void **state)
     nb_pool_free(pool);
 }
 
+// The first chunk begun ends only when all others are done. They are where whoever is free claims the next chunk; of
+// chunks dealt out in advance those of the waiting worker would be left.
+typedef struct unequal {
+    uint32_t n_chunks;
+    _Atomic(uint32_t) n_done;
+    _Atomic(bool) has_begun, has_waited_in_vain;
+} unequal;
+
+static void first_waits_for_the_others(void *context, uint32_t chunk, uint32_t worker)
+{
+    (void)chunk, (void)worker;
+    unequal *u = context;
+    if (!atomic_exchange(&u->has_begun, true)) {
+        for (uint32_t n = 0; atomic_load(&u->n_done) < u->n_chunks - 1; n++) {
+            if (n == 100000) { // 10 s and more; without a bound a wrong pool would hang
+                atomic_store(&u->has_waited_in_vain, true);
+                break;
+            }
+            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+        }
+    }
+    atomic_fetch_add(&u->n_done, 1);
+}
+
+static void a_slow_worker_holds_up_one_chunk(void **state)
+{
+    (void)state;
+    static const uint32_t threads[] = {2, 2, 4}, chunks[] = {64, 2, 1000};
+    for (size_t i = 0; i < NB_COUNT(threads); i++) {
+        nb_pool *pool = open_pool(threads[i]);
+        for (int run = 0; run < 20; run++) {
+            unequal u = {.n_chunks = chunks[i]};
+            nb_pool_run(pool, chunks[i], first_waits_for_the_others, &u);
+            assert_false(atomic_load(&u.has_waited_in_vain));
+            assert_int_equal(atomic_load(&u.n_done), chunks[i]);
+        }
+        nb_pool_free(pool);
+    }
+}
+
 static uint64_t cpu_ns(void)
 {
     struct timespec t;
@@ -239,10 +279,15 @@ static void failures_are_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_chunk_runs_once), cmocka_unit_test(runs_do_not_mix),
-        cmocka_unit_test(callers_take_turns),    cmocka_unit_test(work_is_shared_also_from_sleep),
-        cmocka_unit_test(idle_burns_nothing),    cmocka_unit_test(signals_stay_with_the_program),
-        cmocka_unit_test(runs_allocate_nothing), cmocka_unit_test(failures_are_reported),
+        cmocka_unit_test(every_chunk_runs_once),
+        cmocka_unit_test(runs_do_not_mix),
+        cmocka_unit_test(callers_take_turns),
+        cmocka_unit_test(work_is_shared_also_from_sleep),
+        cmocka_unit_test(a_slow_worker_holds_up_one_chunk),
+        cmocka_unit_test(idle_burns_nothing),
+        cmocka_unit_test(signals_stay_with_the_program),
+        cmocka_unit_test(runs_allocate_nothing),
+        cmocka_unit_test(failures_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static const struct {
     [NB_FAULT_MKDIR] = {"mkdir", ENOSPC},   [NB_FAULT_LINK] = {"symlink", ENOSPC},
     [NB_FAULT_CUT] = {"ftruncate", EIO},    [NB_FAULT_REMOVE] = {"unlink", EIO},
     [NB_FAULT_LOCK] = {"flock", ENOLCK},    [NB_FAULT_THREAD] = {"thread", EAGAIN},
-    [NB_FAULT_CLOCK] = {"clock", EINVAL},
+    [NB_FAULT_CLOCK] = {"clock", EINVAL},   [NB_FAULT_NAME] = {"name", EINVAL},
 };
 
 const char *nb_fault_name(nb_fault kind)
@@ -167,6 +167,11 @@ RAW static bool must_fail(nb_fault kind, const void *caller)
     atomic_store(&has_fired, true);
     errno = atomic_load(&state->reason);
     return true;
+}
+
+RAW void nb_faults_count(nb_fault kind)
+{
+    atomic_fetch_add(&states[kind].n_calls, 1);
 }
 
 RAW static size_t shortened(size_t bytes)

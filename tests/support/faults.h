@@ -30,6 +30,7 @@ typedef enum nb_fault {
     NB_FAULT_LOCK,   // flock: ENOLCK
     NB_FAULT_THREAD, // pthread_create: EAGAIN
     NB_FAULT_CLOCK,  // clock_gettime; counted only, it cannot fail
+    NB_FAULT_NAME,   // look-ups by name (look_ups.c), counted only
     NB_FAULT_N_KINDS,
 } nb_fault;
 
@@ -55,6 +56,9 @@ typedef struct nb_counters {
 } nb_counters;
 
 nb_counters nb_counters_read(void);
+
+// Counts a call that never fails.
+void nb_faults_count(nb_fault kind);
 
 // Calls of this kind since `before`.
 static inline uint64_t nb_counters_since(const nb_counters *before, nb_fault kind)
