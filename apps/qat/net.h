@@ -148,4 +148,8 @@ NB_MUST_USE nb_status nb_net_load(nb_net *net, const char *path, nb_error *error
 // and reports. Returns `out`, [n] in the layout of the parameter.
 float *nb_net_operand(const nb_net *net, const nb_param *param, float *out);
 
+// The same of a rounded linear as the quantiser encoded it, in the bytes of kernels/nvfp4.h: n/2 of codes, n/16 of
+// scales. The operand knows no -0, so a code that is zero has no sign. Returns g.
+float nb_net_operand_bytes(const nb_net *net, const nb_param *param, uint8_t *codes, uint8_t *scales);
+
 #endif

@@ -8,13 +8,19 @@
 
 #include "apps/qat/net_state.h"
 
-void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *out)
+nb_act nb_net_pack_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g)
 {
     nb_act act = net->workers[worker].act;
     act.n_rows = 1;
     act.n_cols = n_cols;
     act.x = (float *)(uintptr_t)x; // the quantiser only reads it
     net->exec.cpu->pack(&act, 0, g);
+    return act;
+}
+
+void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *out)
+{
+    nb_act act = nb_net_pack_row(net, worker, x, n_cols, g);
     net->grad.unpack(&act, 0, out);
 }
 

@@ -125,7 +125,9 @@ static inline uint32_t nb_net_tile_end(const nb_net *net, uint32_t tile)
 void nb_net_describe(nb_net *net);
 void nb_net_count(const nb_net *net, nb_net_plan *plan);
 
-// A row through the activation quantiser; `g` > 0: given, else the row's own. out may be x. (net_forward.c)
+// A row through the quantiser into the worker's act; `g` > 0: given, else the row's own. (net_forward.c)
+nb_act nb_net_pack_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g);
+// The same and back. out may be x.
 void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *out);
 
 // Tile `tile` of a layer: the inputs of q k v (a [rows, D], may be rounded), of o, of gate and up, of down.

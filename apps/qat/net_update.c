@@ -24,13 +24,19 @@ static void transpose(const nb_net_linear *linear, const float *from)
         }
 }
 
+// The one g of the linears that share an input.
+static float scale_of(const nb_net_linear *linear)
+{
+    return nb_nvfp4_global_scale(nb_absmax(linear->value, (size_t)linear->n_rows * linear->n_cols));
+}
+
 static void update_linear(void *context, uint32_t i, uint32_t worker)
 {
     const nb_net *net = context;
     const nb_net_linear *linear = linear_at(net, i);
     const float *operand = linear->value;
     if (linear->rounded) {
-        float g = nb_nvfp4_global_scale(nb_absmax(linear->value, (size_t)linear->n_rows * linear->n_cols));
+        float g = scale_of(linear);
         for (uint32_t r = 0; r < linear->n_rows; r++) {
             size_t at = (size_t)r * linear->n_cols;
             nb_net_round_row(net, worker, linear->value + at, linear->n_cols, g, linear->rounded + at);
@@ -45,14 +51,40 @@ void nb_net_update(nb_net *net)
     nb_pool_run(net->options.pool, 4 * net->model.config.n_layers, update_linear, net);
 }
 
-float *nb_net_operand(const nb_net *net, const nb_param *param, float *out)
+// The rounded linear that holds a parameter, or NULL.
+static const nb_net_linear *rounded_with(const nb_net *net, const nb_param *param)
 {
-    const float *from = param->value;
     for (uint32_t i = 0; i < 4 * net->model.config.n_layers; i++) {
         const nb_net_linear *linear = linear_at(net, i);
         size_t n = (size_t)linear->n_rows * linear->n_cols;
         if (linear->rounded && param->value >= linear->value && param->value < linear->value + n)
-            from = linear->rounded + (param->value - linear->value);
+            return linear;
     }
+    return NULL;
+}
+
+float *nb_net_operand(const nb_net *net, const nb_param *param, float *out)
+{
+    const nb_net_linear *linear = rounded_with(net, param);
+    const float *from = linear ? linear->rounded + (param->value - linear->value) : param->value;
     return memcpy(out, from, param->n * sizeof *out);
+}
+
+float nb_net_operand_bytes(const nb_net *net, const nb_param *param, uint8_t *codes, uint8_t *scales)
+{
+    const nb_net_linear *linear = rounded_with(net, param);
+    NB_ASSERT(linear);
+    float g = scale_of(linear);
+    uint32_t n_cols = linear->n_cols;
+    memset(codes, 0, param->n / 2);
+    for (size_t at = 0; at < param->n; at += n_cols) {
+        nb_act act = nb_net_pack_row(net, 0, param->value + at, n_cols, g);
+        for (uint32_t k = 0; k < n_cols; k++) {
+            const nb_act_step *step = &act.steps[k / NB_ACT_STEP];
+            float value = (float)step->codes[nb_act_code_index(k % NB_ACT_STEP)] / 2;
+            codes[(at + k) / 2] |= (uint8_t)(nb_e2m1_encode(value) << (k % 2 * 4));
+            scales[(at + k) / NB_NVFP4_BLOCK] = nb_e4m3_encode(step->scales[k % NB_ACT_STEP / NB_NVFP4_BLOCK]);
+        }
+    }
+    return g;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network's files and its boundary: the operands of training are the bytes that `quantize` writes and inference
 // reads; saved directories load again; what is not acceptable is refused.
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,38 +31,83 @@ static const nb_param *param_of(nb_net *net, const char *name)
 
 // ---- operands -----------------------------------------------------------------------------------------------------
 
-// What inference multiplies with, in one form: sums of products do not tell -0 from 0.
-static float *decoded(const nb_weight *weight)
-{
-    size_t n = (size_t)weight->n_rows * weight->n_cols;
-    float *x = malloc(n * sizeof *x);
-    assert_non_null(x);
-    assert_int_equal(weight->format, NB_FORMAT_NVFP4);
-    nb_nvfp4_decode(weight->data, weight->scales, n, weight->global_scale, x);
-    for (size_t i = 0; i < n; i++)
-        x[i] += 0.0f;
-    return x;
-}
+// An NVFP4 matrix in bytes.
+typedef struct packed {
+    const uint8_t *codes, *scales;
+    float g;
+} packed;
 
-// The codes, scales and g that `quantize` writes, from the tensors of its file.
-static float *exported(const nb_checkpoint *file, const char *module, size_t n)
+// What `quantize` wrote: the tensors of its file.
+static packed exported(const nb_checkpoint *file, const char *module, size_t n)
 {
     char name[160];
     const uint8_t *parts[3];
     const char *const suffixes[] = {"weight", "weight_scale", "weight_scale_2"};
+    const size_t bytes[] = {n / 2, n / NB_NVFP4_BLOCK, 4};
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "%s.%s", module, suffixes[i]);
         const nb_entry *entry = nb_checkpoint_find(file, name);
         assert_non_null(entry);
+        assert_int_equal(entry->tensor->end - entry->tensor->begin, bytes[i]);
         parts[i] = file->shards[entry->shard].map.data + entry->tensor->begin;
     }
-    float g, *x = malloc(n * sizeof *x);
+    packed p = {parts[0], parts[1], 0};
+    memcpy(&p.g, parts[2], 4);
+    return p;
+}
+
+// What the forward pass of training multiplies with: its codes, where a zero has no sign, with the sign of the parameter,
+// as the format has it; a block whose scale is zero has none.
+static packed trained(nb_net *net, const nb_param *param)
+{
+    uint8_t *codes = malloc(param->n / 2), *scales = malloc(param->n / NB_NVFP4_BLOCK);
+    assert_true(codes && scales);
+    packed p = {codes, scales, nb_net_operand_bytes(net, param, codes, scales)};
+    for (size_t i = 0; i < param->n; i++) {
+        uint8_t shift = (uint8_t)(i % 2 * 4), code = codes[i / 2] >> shift & 15;
+        assert_int_not_equal(code, 8);
+        if (code == 0 && signbit(param->value[i]) && scales[i / NB_NVFP4_BLOCK] != 0)
+            codes[i / 2] |= (uint8_t)(8 << shift);
+    }
+    return p;
+}
+
+static void assert_same_bytes(packed a, packed b, size_t n)
+{
+    assert_memory_equal(&a.g, &b.g, sizeof a.g);
+    assert_memory_equal(a.codes, b.codes, n / 2);
+    assert_memory_equal(a.scales, b.scales, n / NB_NVFP4_BLOCK);
+}
+
+// The floats that are multiplied are those of the bytes; sums of products do not tell -0 from 0, and they hold none.
+static void assert_decoded(const float *operand, packed p, size_t n)
+{
+    float *x = malloc(n * sizeof *x);
     assert_non_null(x);
-    memcpy(&g, parts[2], 4);
-    nb_nvfp4_decode(parts[0], parts[1], n, g, x);
+    nb_nvfp4_decode(p.codes, p.scales, n, p.g, x);
     for (size_t i = 0; i < n; i++)
         x[i] += 0.0f;
-    return x;
+    assert_memory_equal(operand, x, n * sizeof *x);
+    free(x);
+}
+
+static void check_operand(nb_net *net, const nb_param *param, const nb_checkpoint *file, const char *module,
+                          const nb_weight *weight)
+{
+    assert_int_equal(weight->format, NB_FORMAT_NVFP4);
+    assert_int_equal((size_t)weight->n_rows * weight->n_cols, param->n);
+    packed in_file = exported(file, module, param->n), run = {weight->data, weight->scales, weight->global_scale};
+    packed in_training = trained(net, param);
+    assert_same_bytes(in_file, run, param->n);
+    assert_same_bytes(in_file, in_training, param->n);
+    float *operand = malloc(param->n * sizeof *operand);
+    assert_non_null(operand);
+    nb_net_operand(net, param, operand);
+    assert_decoded(operand, in_training, param->n);
+    assert_true(memcmp(operand, param->value, param->n * sizeof *operand) != 0);
+    free(operand);
+    free((uint8_t *)in_training.codes);
+    free((uint8_t *)in_training.scales);
 }
 
 static void operands_are_the_exported_bytes(void **state)
@@ -90,17 +136,8 @@ static void operands_are_the_exported_bytes(void **state)
                 snprintf(name, sizeof name, "%s.weight", module);
                 const nb_param *param = param_of(net, name);
                 const char *layer = (const char *)&model.layers[i];
-                const nb_weight *weight = (const nb_weight *)(const void *)(layer + family->linears[j].slot);
-                float *trained = malloc(param->n * sizeof *trained), *run = decoded(weight);
-                float *written = exported(&file, module, param->n);
-                assert_non_null(trained);
-                nb_net_operand(net, param, trained);
-                assert_memory_equal(trained, run, param->n * sizeof *run);
-                assert_memory_equal(trained, written, param->n * sizeof *run);
-                assert_true(memcmp(trained, param->value, param->n * sizeof *run) != 0);
-                free(trained);
-                free(run);
-                free(written);
+                check_operand(net, param, &file, module,
+                              (const nb_weight *)(const void *)(layer + family->linears[j].slot));
             }
         nb_checkpoint_close(&file);
         nb_model_close(&model);
