@@ -64,7 +64,7 @@ typedef struct nb_writer {
     char temp_path[NB_WRITER_PATH_BYTES];
 } nb_writer;
 
-// NB_ERR_INPUT when `path` cannot be written or is something else than a regular file.
+// NB_ERR_SYSTEM when `path` cannot be written or is something else than a regular file.
 NB_MUST_USE nb_status nb_writer_open(nb_writer *writer, const char *path, nb_error *error);
 // NB_ERR_SYSTEM (disk full, ...): the writer is aborted and every later call fails likewise.
 NB_MUST_USE nb_status nb_writer_write(nb_writer *writer, const void *data, size_t bytes, nb_error *error);

@@ -19,11 +19,11 @@ const char *nb_path_tail(const char *path)
 }
 
 // What is wrong with the path, or NULL when the path is not the reason.
-static const char *path_fault(int reason)
+static const char *path_fault(int reason, bool is_output)
 {
     switch (reason) {
     case ENOENT:
-        return "expected a file, found none";
+        return is_output ? "expected an existing directory for it, found none" : "expected a file, found none";
     case ENOTDIR:
         return "expected directories on the way to it, found a file";
     case EISDIR:
@@ -45,11 +45,17 @@ static const char *path_fault(int reason)
     }
 }
 
+static bool is_of_output(const char *verb)
+{
+    return strcmp(verb, "write") == 0;
+}
+
 nb_status nb_path_error(const char *verb, const char *path, int reason, nb_error *error)
 {
-    const char *fault = path_fault(reason);
-    return nb_error_set(error, fault ? NB_ERR_INPUT : NB_ERR_SYSTEM, "cannot %s %s%s%s %s", verb, nb_path_dots(path),
-                        nb_path_tail(path), fault ? ";" : ":", fault ? fault : strerror(reason));
+    bool is_output = is_of_output(verb);
+    const char *fault = path_fault(reason, is_output);
+    return nb_error_set(error, fault && !is_output ? NB_ERR_INPUT : NB_ERR_SYSTEM, "cannot %s %s%s%s %s", verb,
+                        nb_path_dots(path), nb_path_tail(path), fault ? ";" : ":", fault ? fault : strerror(reason));
 }
 
 static const char *kind_name(mode_t mode)
@@ -65,6 +71,7 @@ static const char *kind_name(mode_t mode)
 
 nb_status nb_path_kind_error(const char *verb, const char *path, mode_t mode, nb_error *error)
 {
-    return nb_error_set(error, NB_ERR_INPUT, "cannot %s %s%s; expected a regular file, found %s", verb,
-                        nb_path_dots(path), nb_path_tail(path), kind_name(mode));
+    return nb_error_set(error, is_of_output(verb) ? NB_ERR_SYSTEM : NB_ERR_INPUT,
+                        "cannot %s %s%s; expected a regular file, found %s", verb, nb_path_dots(path),
+                        nb_path_tail(path), kind_name(mode));
 }

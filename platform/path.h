@@ -13,7 +13,8 @@ const char *nb_path_dots(const char *path);
 const char *nb_path_tail(const char *path);
 
 // "cannot VERB PATH; expected ..., found ..." from an errno value. NB_ERR_INPUT when the path itself is at fault
-// (missing, no permission, a loop of links), NB_ERR_SYSTEM otherwise.
+// (missing, no permission, a loop of links), NB_ERR_SYSTEM otherwise, and for what cannot be written ("write"): an
+// output is no input.
 nb_status nb_path_error(const char *verb, const char *path, int reason, nb_error *error);
 
 // For something that exists but is not a regular file.

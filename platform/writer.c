@@ -37,9 +37,6 @@ nb_status nb_writer_open(nb_writer *writer, const char *path, nb_error *error)
         return nb_path_kind_error("write", path, info.st_mode, error);
     strcpy(writer->path, path);
     writer->fd = open_temp(writer);
-    if (writer->fd < 0 && errno == ENOENT)
-        return nb_error_set(error, NB_ERR_INPUT, "cannot write %s%s; expected an existing directory for it, found none",
-                            nb_path_dots(path), nb_path_tail(path));
     if (writer->fd < 0)
         return nb_path_error("write", path, errno, error);
     writer->is_open = true;

@@ -254,7 +254,7 @@ static int decode(eval_run *run)
     if (run->engine_args->is_plan_only)
         return nb_plan_show(run->engine, run->engine_args, &request.session, args->is_json);
     if (args->out && !(run->out = fopen(args->out, "wb")))
-        return nb_fail(NB_EXIT_INPUT, "cannot write %s: %s", args->out, strerror(errno));
+        return nb_fail(NB_EXIT_FAILED, "cannot write %s: %s", args->out, strerror(errno));
     nb_progress_start(&run->progress, "answering");
     run->progress.unit = "responses";
     double start_s = nb_now_s();

@@ -61,10 +61,7 @@ nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *
     struct stat here, there;
     NB_TRY(name_files(place, out, error));
     if (mkdir(place->path, 0777) != 0 && errno != EEXIST)
-        return errno == ENOENT ? nb_error_set(error, NB_ERR_INPUT,
-                                              "cannot write %s%s; expected an existing directory for it, found none",
-                                              nb_path_dots(out), nb_path_tail(out))
-                               : nb_path_error("write", place->path, errno, error);
+        return nb_path_error("write", out, errno, error);
     place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->fd < 0)
         return nb_path_error("write", place->path, errno, error);

@@ -11,7 +11,7 @@
 #include "platform/file.h"
 #include "runtime/safetensors.h"
 
-// Errors: NB_ERR_SYSTEM (disk full, ...), NB_ERR_INPUT (place), NB_ERR_FIT.
+// Errors: NB_ERR_SYSTEM (place, disk full, ...), NB_ERR_FIT.
 NB_MUST_USE nb_status nb_train_state_save(const char *path, const nb_param *params, size_t n_params, const float *first,
                                           const float *second, const json_t *record, nb_error *error);
 

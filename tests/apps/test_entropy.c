@@ -286,7 +286,7 @@ static void what_cannot_be_read_is_refused(void **state)
     assert_int_equal(entropy(bundled(), WITH("--traces=bad.jsonl")), NB_EXIT_INPUT);
     assert_int_equal(entropy(bundled(), WITH("--traces=missing.jsonl")), NB_EXIT_INPUT);
     assert_int_equal(entropy(bundled(), WITH("--json")), NB_EXIT_USAGE);
-    assert_int_equal(entropy(bundled(), WITH("--traces=traces.jsonl", "--csv=no/such/folder")), NB_EXIT_INPUT);
+    assert_int_equal(entropy(bundled(), WITH("--traces=traces.jsonl", "--csv=no/such/folder")), NB_EXIT_FAILED);
     if (other)
         assert_int_equal(entropy(bundled(), WITH("--traces=traces.jsonl", "--against", other)), NB_EXIT_INPUT);
     assert_int_equal(entropy(bundled(), WITH("--traces=traces.jsonl", "--kv-error", "--json", "--limit=1")), 0);

@@ -366,7 +366,7 @@ static void what_cannot_be_fitted_is_refused(void **state)
     assert_int_equal(qfit(source, "dst", ids, NULL), NB_EXIT_INPUT); // it is there already
     assert_false(exists("dst/config.json"));
     assert_false(exists(".dst.nibble-partial"));
-    assert_int_equal(qfit(source, "dst", ids, WITH("--force", "--report=no/such/folder.json")), NB_EXIT_INPUT);
+    assert_int_equal(qfit(source, "dst", ids, WITH("--force", "--report=no/such/folder.json")), NB_EXIT_FAILED);
     assert_false(exists("dst/config.json"));
     assert_int_equal(qfit(source, "dst", ids, WITH("--qfit-variant=other")), NB_EXIT_USAGE);
     assert_int_equal(mkdir("src", 0777), 0);

@@ -159,7 +159,7 @@ static void ids_are_written_as_text(void **state)
     char *text = nb_test_file_read("ids.txt", NULL);
     assert_string_equal(text, "1 2 3\n4 5\n");
     free(text);
-    assert_int_equal(nb_traces_write_ids(&t, 100, "no/such/ids.txt", NULL), NB_ERR_INPUT);
+    assert_int_equal(nb_traces_write_ids(&t, 100, "no/such/ids.txt", NULL), NB_ERR_SYSTEM);
     nb_traces_close(&t);
 }
 

@@ -91,8 +91,8 @@ static void what_is_wrong_gets_its_exit_code(void **state)
         {"sft --model MODEL --traces t.jsonl --max-length 10 --out new", NB_EXIT_INPUT},
         {"sft --model MODEL --traces t.jsonl --eval-traces bad.jsonl --out new", NB_EXIT_INPUT},
         {"sft --model MODEL --traces t.jsonl --out taken", NB_EXIT_INPUT},
-        {"sft --model MODEL --traces t.jsonl --out no/such/place", NB_EXIT_INPUT},
-        {"sft --model MODEL --traces t.jsonl --out new --steps 1 --log no/such/log", NB_EXIT_INPUT},
+        {"sft --model MODEL --traces t.jsonl --out no/such/place", NB_EXIT_FAILED},
+        {"sft --model MODEL --traces t.jsonl --out new --steps 1 --log no/such/log", NB_EXIT_FAILED},
         {"sft --model MODEL --traces t.jsonl --out new --rows 16777216 --batch 1048576", NB_EXIT_FIT},
         {"sft --model MODEL --traces t.jsonl --rows 16777216 --batch 1048576 --plan", NB_EXIT_OK},
     };

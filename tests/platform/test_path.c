@@ -33,7 +33,11 @@ static void reasons_are_sorted_and_worded(void **state)
         nb_error error = {0};
         assert_int_equal(nb_path_error("read", "a/b", cases[i].reason, &error), cases[i].status);
         assert_string_equal(error.text, cases[i].text);
+        assert_int_equal(nb_path_error("write", "a/b", cases[i].reason, &error), NB_ERR_SYSTEM); // no input
     }
+    nb_error error = {0};
+    assert_int_equal(nb_path_error("write", "a/b", ENOENT, &error), NB_ERR_SYSTEM);
+    assert_string_equal(error.text, "cannot write a/b; expected an existing directory for it, found none");
 }
 
 static void kinds_have_names(void **state)
@@ -50,8 +54,9 @@ static void kinds_have_names(void **state)
     };
     for (size_t i = 0; i < NB_COUNT(cases); i++) {
         nb_error error = {0};
-        assert_int_equal(nb_path_kind_error("write", "x", cases[i].mode, &error), NB_ERR_INPUT);
+        assert_int_equal(nb_path_kind_error("write", "x", cases[i].mode, &error), NB_ERR_SYSTEM);
         assert_string_equal(error.text, cases[i].text);
+        assert_int_equal(nb_path_kind_error("read", "x", cases[i].mode, &error), NB_ERR_INPUT);
     }
 }
 
