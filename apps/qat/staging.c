@@ -40,11 +40,17 @@ static bool is_empty_directory(const char *path)
     return n_entries == 2; // . and ..
 }
 
-static bool is_model_directory(const char *path)
+static bool has_file(const char *directory, const char *name)
 {
-    char config[PATH_MAX + 16];
-    snprintf(config, sizeof config, "%s/config.json", path);
-    return access(config, F_OK) == 0;
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+// A model, a tokenizer, or nothing.
+static bool is_replaceable(const char *path)
+{
+    return has_file(path, "config.json") || has_file(path, "tokenizer.json") || is_empty_directory(path);
 }
 
 // Whether the final place is free, or holds what may be replaced.
@@ -59,10 +65,10 @@ static nb_status check_final(const nb_staging *staging, nb_error *error)
                             "cannot write %s%s; expected a new directory, found an existing %s; "
                             "try another name, or --force to replace it",
                             dots, tail, S_ISDIR(info.st_mode) ? "one" : "file");
-    if (!S_ISDIR(info.st_mode) || !(is_model_directory(path) || is_empty_directory(path)))
+    if (!S_ISDIR(info.st_mode) || !is_replaceable(path))
         return nb_error_set(error, NB_ERR_INPUT,
-                            "cannot replace %s%s; expected a model directory (with config.json) or "
-                            "an empty one, found something else; try another name",
+                            "cannot replace %s%s; expected a directory with config.json or tokenizer.json or an "
+                            "empty one, found something else; try another name",
                             dots, tail);
     return NB_OK;
 }
@@ -115,10 +121,7 @@ static nb_status take_directory(nb_staging *staging, nb_error *error)
     struct stat here, there;
     bool is_new = mkdir(staging->path, 0777) == 0;
     if (!is_new && errno != EEXIST)
-        return errno == ENOENT ? nb_error_set(error, NB_ERR_INPUT,
-                                              "cannot write %s%s; expected an existing directory for it, found none",
-                                              nb_path_dots(staging->final_path), nb_path_tail(staging->final_path))
-                               : nb_path_error("write", staging->path, errno, error);
+        return nb_path_error("write", staging->final_path, errno, error);
     staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (staging->fd < 0)
         return nb_path_error("write", staging->path, errno, error);

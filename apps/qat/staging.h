@@ -16,7 +16,8 @@ typedef struct nb_staging {
     bool may_replace;
 } nb_staging;
 
-// `may_replace`: an existing model directory (it holds a config.json) or an empty directory is replaced at the end.
+// `may_replace`: an existing directory of a model (it holds a config.json) or of a tokenizer (tokenizer.json), or an
+// empty one, is replaced at the end.
 // An exit of the process discards it, so `staging` must stay where it is until then.
 // Errors: NB_ERR_INPUT (it exists, or something else is there, or another process is at it), NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_replace, nb_error *error);

@@ -15,6 +15,7 @@
 typedef struct tokenizer_options {
     const char *traces, *out;
     uint64_t size, n_max_positions;
+    bool is_forced;
 } tokenizer_options;
 
 #define AT(field) offsetof(tokenizer_options, field)
@@ -44,6 +45,10 @@ static const nb_option tokenizer_table[] = {
      .help = "model_max_length of tokenizer_config.json (default 512)",
      .whole_min = 1,
      .whole_max = 1 << 24},
+    {.name = "force",
+     .kind = NB_OPTION_FLAG,
+     .offset = AT(is_forced),
+     .help = "replace DIR when it is a tokenizer or model directory"},
 };
 
 static const nb_command tokenizer_command = {
@@ -130,10 +135,17 @@ static nb_status train(const tokenizer_options *options, nb_bpe_trainer *trainer
 {
     NB_TRY(nb_bpe_trainer_open(trainer, error));
     NB_TRY(read_traces(trainer, options->traces, error));
-    NB_TRY(nb_bpe_trainer_run(trainer, (uint32_t)options->size - NB_TRAIN_BYTES - NB_N_SPECIAL, error));
+    return nb_bpe_trainer_run(trainer, (uint32_t)options->size - NB_TRAIN_BYTES - NB_N_SPECIAL, error);
+}
+
+// The place first: nothing is trained for one that cannot be had.
+static nb_status make(const tokenizer_options *options, nb_bpe_trainer *trainer, nb_error *error)
+{
     nb_staging staging;
-    NB_TRY(nb_staging_open(&staging, options->out, false, error));
-    nb_status status = nb_tokenizer_write(trainer, (uint32_t)options->n_max_positions, staging.path, error);
+    NB_TRY(nb_staging_open(&staging, options->out, options->is_forced, error));
+    nb_status status = train(options, trainer, error);
+    if (status == NB_OK)
+        status = nb_tokenizer_write(trainer, (uint32_t)options->n_max_positions, staging.path, error);
     if (status == NB_OK)
         status = nb_staging_publish(&staging, error);
     nb_staging_discard(&staging);
@@ -150,7 +162,7 @@ int nb_command_tokenizer(int argc, char **argv)
         return nb_fail(NB_EXIT_USAGE, "expected --traces FILE and --out DIR; try `nibble-qat tokenizer --help`");
     nb_bpe_trainer trainer = {0};
     nb_error error = {0};
-    nb_status status = train(&options, &trainer, &error);
+    nb_status status = make(&options, &trainer, &error);
     size_t n_words = trainer.n_words;
     uint32_t n_tokens = NB_TRAIN_BYTES + NB_N_SPECIAL + trainer.n_merges;
     nb_bpe_trainer_release(&trainer);

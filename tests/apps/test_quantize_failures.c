@@ -78,7 +78,7 @@ static void existing_directories_are_kept(void **state)
     assert_int_equal(quantize(source, "taken", NULL, NULL, NULL), NB_EXIT_INPUT);
     assert_int_equal(quantize(source, "taken", "--force", NULL, NULL), NB_EXIT_INPUT); // no model: not ours to remove
     assert_true(exists("taken/mine.txt"));
-    assert_int_equal(quantize(source, "no/such/parent", NULL, NULL, NULL), NB_EXIT_INPUT);
+    assert_int_equal(quantize(source, "no/such/parent", NULL, NULL, NULL), NB_EXIT_FAILED);
     assert_int_equal(quantize(source, "dst/", NULL, NULL, NULL), 0);
     assert_int_equal(quantize(source, "dst", NULL, NULL, NULL), NB_EXIT_INPUT);
     assert_true(nb_scratch_put("dst/old.txt", "old"));

@@ -128,10 +128,14 @@ static void bad_input_is_told(void **state)
     assert_true(nb_scratch_put("broken.jsonl", "{\"prompt\": \"a\"}\n{\"prompt\"\n"));
     assert_int_not_equal(train("broken.jsonl", "461", "tok2"), 0);
     struct stat info;
-    assert_int_not_equal(stat("tok2", &info), 0);                              // nothing is left behind
-    assert_int_not_equal(train(golden_path("corpus.jsonl"), "461", "tok"), 0); // there is one already
+    assert_int_not_equal(stat("tok2", &info), 0);                          // nothing is left behind
+    assert_int_equal(train(golden_path("corpus.jsonl"), "461", "tok"), 3); // there is one already
+    assert_int_equal(train("none.jsonl", "461", "no/folder"), 1);          // the place first: missing traces are 3
     assert_true(nb_scratch_put("small.jsonl", "{\"prompt\": \"aaaa aaaa\"}\n"));
     assert_int_equal(train("small.jsonl", "461", "small"), 0); // pairs run out: fewer tokens
+    const char *argv[] = {"tokenizer", "--traces", "small.jsonl", "--out", "tok", "--force", NULL};
+    optind = 0;
+    assert_int_equal(nb_command_tokenizer(6, (char **)argv), 0);
 }
 
 int main(void)
