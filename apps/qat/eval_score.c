@@ -18,8 +18,10 @@ nb_accuracy nb_accuracy_of(const uint32_t *right, size_t n_problems, uint32_t n_
 {
     nb_accuracy accuracy = {0};
     double n = (double)n_problems, squares = 0;
+    uint64_t n_right = 0;
     for (size_t i = 0; i < n_problems; i++)
-        accuracy.mean += (double)right[i] / n_samples / n;
+        n_right += right[i];
+    accuracy.mean = (double)n_right / (n * n_samples); // of equal shares exactly theirs, whose error is 0
     for (size_t i = 0; i < n_problems; i++)
         squares += pow((double)right[i] / n_samples - accuracy.mean, 2);
     accuracy.error = n_problems > 1 ? sqrt(squares / (n * (n - 1))) : 0;

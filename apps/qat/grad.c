@@ -121,6 +121,13 @@ static int check_mask(const grad_job *job)
         if (nb_ids_count(ids, s) != nb_ids_count(mask, s))
             return nb_fail(NB_EXIT_INPUT, "%s: line %zu: expected %zu values, as many as ids, found %zu",
                            job->options.mask, s + 1, nb_ids_count(ids, s), nb_ids_count(mask, s));
+    for (size_t s = 0; s < mask->n_sequences; s++)
+        for (size_t i = 0; i < nb_ids_count(mask, s); i++)
+            if (nb_ids_of(mask, s)[i] > 1)
+                return nb_fail(NB_EXIT_INPUT,
+                               "%s: value %zu of line %zu is no part of a mask; expected 1 (this token is a target) or "
+                               "0 (it is none), found %d",
+                               job->options.mask, i + 1, s + 1, nb_ids_of(mask, s)[i]);
     return NB_EXIT_OK;
 }
 
@@ -163,7 +170,7 @@ static int read_batch(grad_job *job)
     nb_config_release(&config);
     int code = nb_ids_read(&job->ids, job->options.ids, vocab_size);
     if (code == NB_EXIT_OK)
-        code = nb_ids_read(&job->mask, job->options.mask, 2);
+        code = nb_ids_read(&job->mask, job->options.mask, UINT32_MAX);
     if (code == NB_EXIT_OK)
         code = check_mask(job);
     return code == NB_EXIT_OK ? make_batch(job) : code;

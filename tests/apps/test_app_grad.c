@@ -114,13 +114,14 @@ static const refusal refusals[] = {
     {3, "1 2", "0 1", "model --ids ids --mask absent --out g", "absent"},
     {3, "1 x", "0 1", FILES "--out g", "line 1"},
     {3, "1 40", "0 1", FILES "--out g", "outside the vocabulary"},
-    {3, "1 2", "0 2", FILES "--out g", "expected below 2"},
+    {3, "1 2", "0 2", FILES "--out g",
+     "mask: value 2 of line 1 is no part of a mask; expected 1 (this token is a target)"},
     {3, "1 2", "0 1 1", FILES "--out g", "expected 2 values, as many as ids, found 3"},
     {3, "1 2\n3", "0 1", FILES "--out g", "expected a line for each of the 2"},
     {3, "1 2", "1 0", FILES "--out g", "expected a 1 behind the first id"},
     {3, "", "", FILES "--out g", "no sequence"},
-    {3, "1 2", "0 1", FILES "--out none/g", "none/g"},
-    {3, "1 2", "0 1", FILES "--out model", "regular file"},
+    {1, "1 2", "0 1", FILES "--out none/g", "none/g"},
+    {1, "1 2", "0 1", FILES "--out model", "regular file"},
 };
 
 static void refuses_with_one_line(void **state)

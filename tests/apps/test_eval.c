@@ -145,6 +145,15 @@ static void several_samples_vary_by_problem(void **state)
     assert_true(fabs(accuracy.low + accuracy.high - 1) < 1e-12);
     accuracy = nb_accuracy_of(all, 4, 4);
     assert_true(accuracy.mean == 1 && accuracy.high == 1 && fabs(accuracy.low - 0.5101) < 1e-4);
+    for (uint32_t n_samples = 1; n_samples <= 7; n_samples++)
+        for (uint32_t share = 0; share <= n_samples; share++)
+            for (size_t n = 1; n <= 50; n++) {
+                uint32_t equal[50];
+                for (size_t i = 0; i < n; i++)
+                    equal[i] = share;
+                accuracy = nb_accuracy_of(equal, n, n_samples);
+                assert_true(accuracy.mean == (double)share / n_samples && accuracy.error == 0);
+            }
 }
 
 // ---- tasks --------------------------------------------------------------------------------------------------------
@@ -303,7 +312,7 @@ static void what_cannot_be_judged_is_refused(void **state)
     assert_int_equal(eval(bundled, WITH("--task=missing.jsonl")), NB_EXIT_INPUT);
     assert_int_equal(eval(bundled, WITH("--json")), NB_EXIT_USAGE);
     assert_int_equal(eval(bundled, WITH("--task=task.jsonl", "--batch=0")), NB_EXIT_USAGE);
-    assert_int_equal(eval(bundled, WITH("--task=task.jsonl", "--out=no/such/folder")), NB_EXIT_INPUT);
+    assert_int_equal(eval(bundled, WITH("--task=task.jsonl", "--out=no/such/folder")), NB_EXIT_FAILED);
     assert_int_equal(eval("nowhere", WITH("--task=task.jsonl")), NB_EXIT_INPUT);
     assert_int_equal(eval(bundled, WITH("--task=task.jsonl", "--plan")), 0);
 }
