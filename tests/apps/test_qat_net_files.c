@@ -56,8 +56,8 @@ static packed exported(const nb_checkpoint *file, const char *module, size_t n)
     return p;
 }
 
-// What the forward pass of training multiplies with. Its zeros have no sign; they get that of the parameter here, as the
-// format has it, but for blocks whose scale is zero.
+// What the forward pass of training multiplies with. Its zeros have no sign: here they get that of the parameter, which
+// the format keeps but in blocks whose scale is zero.
 static packed trained(nb_net *net, const nb_param *param)
 {
     uint8_t *codes = malloc(param->n / 2), *scales = malloc(param->n / NB_NVFP4_BLOCK);
