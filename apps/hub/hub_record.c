@@ -40,7 +40,7 @@ static bool write_file(const nb_hub_place *place, const char *path, const void *
 static void remove_own(const nb_hub_place *place)
 {
     char path[PATH_MAX], why[256] = ""; // what stays does no harm
-    if (own_path(path, place))
+    if (own_path(path, place) && rmdir(path) != 0 && errno != ENOENT)
         (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
 }
 
