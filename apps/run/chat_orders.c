@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/common/growing_text.h"
+#include "apps/common/small_file.h"
 #include "apps/run/chat_state.h"
 
 static void do_help(nb_chat *chat, const char *rest);
@@ -41,39 +43,42 @@ static void do_system(nb_chat *chat, const char *rest)
     nb_note(rest[0] ? "system message set" : "system message removed");
 }
 
+static bool add_message(json_t *list, const char *role, const char *content)
+{
+    return json_array_append_new(list, json_pack("{s:s, s:s}", "role", role, "content", content)) == 0;
+}
+
+// NULL where a message is missing: memory ran out, or it is not UTF-8.
 static json_t *conversation_json(const nb_chat *chat)
 {
     json_t *list = json_array();
-    if (chat->system)
-        json_array_append_new(list, json_pack("{s:s, s:s}", "role", "system", "content", chat->system));
-    for (size_t i = 0; i < chat->n_messages; i++)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "role", chat->messages[i].role, "content", chat->messages[i].content));
-    return list;
+    bool is_whole = !chat->system || add_message(list, "system", chat->system);
+    for (size_t i = 0; is_whole && i < chat->n_messages; i++)
+        is_whole = add_message(list, chat->messages[i].role, chat->messages[i].content);
+    if (is_whole)
+        return list;
+    json_decref(list);
+    return NULL;
 }
 
-// Written beside and renamed, so that the file is whole or as it was.
-static bool write_json(const json_t *list, const char *path)
+// The file is whole or as it was, and its owner's alone. Takes the list over.
+static bool write_json(json_t *list, const char *path)
 {
-    char temporary[PATH_MAX];
     struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) { // the rename would put a file where a device was
+    nb_growing text = {0};
+    nb_growing_add_json(&text, list, JSON_INDENT(1));
+    nb_growing_add(&text, "\n", 1);
+    bool is_written = false;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) { // a file would take the place of a device
         errno = S_ISDIR(info.st_mode) ? EISDIR : EEXIST;
-        return false;
+    } else {
+        mode_t mask = umask(077);
+        is_written = nb_small_file_write(path, NULL, text.text, text.bytes);
+        umask(mask);
     }
-    int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int descriptor = n > 0 && (size_t)n < sizeof temporary ? mkstemp(temporary) : -1;
-    FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
-    if (!file)
-        return false;
-    bool is_written = json_dumpf(list, file, JSON_INDENT(1)) == 0 && fputc('\n', file) != EOF && fflush(file) == 0 &&
-                      fsync(descriptor) == 0;
-    is_written = fclose(file) == 0 && is_written && rename(temporary, path) == 0;
-    if (!is_written) {
-        int reason = errno;
-        unlink(temporary);
-        errno = reason;
-    }
+    int reason = errno;
+    nb_growing_release(&text);
+    errno = reason;
     return is_written;
 }
 
@@ -87,13 +92,14 @@ static void do_save(nb_chat *chat, const char *rest)
         return;
     }
     json_t *list = conversation_json(chat);
-    if (!write_json(list, rest))
+    if (!list)
+        nb_note("cannot write %s: a message is not UTF-8, or memory ran out", rest);
+    else if (!write_json(list, rest))
         nb_note("cannot write %s: %s", rest, strerror(errno));
     else if (nb_session_length(chat->run->session) && nb_session_save(chat->run->session, ring, &error) != NB_OK)
         nb_note("saved to %s, without the KV ring: %s", rest, error.text);
     else
         nb_note("saved to %s", rest);
-    json_decref(list);
 }
 
 static bool is_conversation(const json_t *list)

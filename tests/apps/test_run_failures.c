@@ -5,25 +5,25 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
+#include "apps/common/chat_line.h"
 #include "apps/common/commands.h"
 #include "tests/support/data_path.h"
 #include "tests/support/failure_matrix.h"
 #include "tests/support/scratch.h"
 
 static char model[PATH_MAX];
-static int said = -1, printed = -1, terminal = -1; // stderr and stdout of a run; a chat's terminal
+static int said = -1, printed = -1; // stderr and stdout of a run
 
 // ---- a run -------------------------------------------------------------------------------------------------------
 
@@ -99,59 +99,59 @@ static void after_prompt(bool has_succeeded)
 
 // ---- a chat ------------------------------------------------------------------------------------------------------
 
-static const char *const lines[] = {"What is 34 + 21?\r", "/save talk\r", "/load talk\r", "/quit\r"};
-static const char old_talk[] = "[{\"role\": \"user\", \"content\": \"old\"}]\n";
-static pid_t typist;
+// The terminal and its line editor are not what is tested: these stand in for apps/common/chat_line.c.
+static const char *const lines[] = {"What is 34 + 21?", "/save talk", "/load talk", "/quit"};
+static size_t n_typed;
+static bool is_chat;
 
-// Types a line at each prompt, in a process of its own; ends when nobody has the terminal any more.
-static void type_lines(int keys)
+int isatty(int fd)
 {
-    char last[2] = "";
-    size_t n_typed = 0;
-    struct pollfd screen = {.fd = keys, .events = POLLIN};
-    while (poll(&screen, 1, 20000) > 0) {
-        char shown[1024];
-        ssize_t n = read(keys, shown, sizeof shown);
-        if (n <= 0)
-            break;
-        for (ssize_t i = 0; i < n; i++) {
-            last[0] = last[1];
-            last[1] = shown[i];
-            if (last[0] == '>' && last[1] == ' ' && n_typed < NB_COUNT(lines)) {
-                size_t bytes = strlen(lines[n_typed]);
-                if (write(keys, lines[n_typed++], bytes) != (ssize_t)bytes)
-                    _exit(1);
-            }
-        }
-    }
-    _exit(0);
+    return is_chat && fd != STDERR_FILENO;
 }
+
+nb_line_reader *nb_line_open(const char *history_name)
+{
+    (void)history_name;
+    return (nb_line_reader *)&n_typed;
+}
+
+bool nb_line_read(nb_line_reader *reader, nb_growing *message)
+{
+    (void)reader;
+    nb_growing_clear(message);
+    if (n_typed == NB_COUNT(lines))
+        return false;
+    nb_growing_add(message, lines[n_typed], strlen(lines[n_typed]));
+    n_typed++;
+    return true;
+}
+
+bool nb_line_has_dropped(const nb_line_reader *reader)
+{
+    (void)reader;
+    return false;
+}
+
+void nb_line_close(nb_line_reader *reader)
+{
+    (void)reader;
+}
+
+static const char old_talk[] = "[{\"role\": \"user\", \"content\": \"old\"}]\n";
 
 static void before_chat(void)
 {
     forget(said);
+    forget(printed);
     assert_int_equal(system("rm -f talk.ring"), 0);
     assert_true(nb_scratch_put("talk", old_talk));
-    int keys = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(keys >= 0 && grantpt(keys) == 0 && unlockpt(keys) == 0);
-    terminal = open(ptsname(keys), O_RDWR | O_NOCTTY | O_CLOEXEC);
-    assert_true(terminal >= 0);
-    fflush(NULL);
-    typist = fork();
-    assert_true(typist >= 0);
-    if (typist == 0) {
-        close(terminal);
-        type_lines(keys);
-    }
-    close(keys);
 }
 
 static nb_status chat(nb_result *r, nb_error *error)
 {
     (void)r;
-    dup2(terminal, STDIN_FILENO);
-    dup2(terminal, STDOUT_FILENO);
-    close(terminal);
+    is_chat = true;
+    dup2(printed, STDOUT_FILENO);
     return run((const char *const[]){NULL}, error);
 }
 
@@ -162,10 +162,10 @@ static void check_saved(const char *words, bool is_undisturbed)
     static size_t ring_bytes_expected;
     size_t bytes, ring_bytes;
     char *talk = text_of("talk", &expected, &bytes);
-    bool is_old = strcmp(talk, old_talk) == 0, is_empty = strcmp(talk, "[]\n") == 0;
-    if (strcmp(talk, expected) != 0 && (is_undisturbed || !(is_old || is_empty || talk[bytes - 1] == '\n')))
+    json_t *list = json_loads(talk, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_array(list) || (is_undisturbed && strcmp(talk, expected) != 0))
         fail_msg("saved: %s; said: %s", talk, words);
-    assert_true(is_undisturbed || is_old || strncmp(talk, "[", 1) == 0);
+    json_decref(list);
     free(talk);
     if (is_undisturbed || access("talk.ring", F_OK) == 0) {
         char *ring = text_of("talk.ring", &expected_ring, &ring_bytes);
@@ -180,9 +180,6 @@ static void check_saved(const char *words, bool is_undisturbed)
 
 static void after_chat(bool has_succeeded)
 {
-    int status = 0;
-    close(terminal);
-    assert_int_equal(waitpid(typist, &status, 0), typist);
     char *words = nb_test_file_read("../said", NULL);
     size_t n_errors = count_lines(words, "nibble: error: ");
     if (n_errors > 1 || (!has_succeeded && n_errors != 1))
@@ -202,9 +199,8 @@ static void each_call_fails_once(void **state)
     snprintf(home, sizeof home, "%s/home", (const char *)*state);
     setenv("NIBBLE_HOME", home, 1);
     setenv("TERM", "dumb", 1);
-    // What the line editor does without memory is its own affair.
-    nb_faults_exempt("/libedit.");
-    nb_faults_exempt("/libtinfo.");
+    // Much of what libcrypto allocates is its own start, where it has no word for a refusal.
+    nb_faults_exempt("/libcrypto.");
     said = open("said", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     printed = open("printed", O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     assert_true(said >= 0 && printed >= 0);
