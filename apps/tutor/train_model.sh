@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes the bundled model anew, with nothing but this project's own programs: traces -> tokenizer -> sft -> qfit -> qat ->
-# quantize. Some three and a half hours on two cores; stop it and start it again as you like.
+# quantize. Some four hours on two cores; stop it and start it again as you like.
 #
 #   train_model.sh [PROGRAMS [WORK]]     the folders of the programs (build) and of the work in progress (build-model)
 #
@@ -54,8 +54,10 @@ make_once sft "$qat" sft --model twice --traces last.jsonl --out sft --steps 310
 
 # In four bits over the traces of that last pass.
 make_once fit "$qat" qfit sft fit --calib-ids ids.txt --dtype f32
-make_once qat "$qat" qat --model fit --traces last.jsonl --out qat --steps 1100 --batch 64 --rows 4096 --lr 1e-3 \
-    --beta2 0.99 --seed 7 --loss sem --log qat.log --resume
+make_once qat-1 "$qat" qat --model fit --traces last.jsonl --out qat-1 --steps 1100 --batch 64 --rows 4096 --lr 1e-3 \
+    --beta2 0.99 --seed 7 --loss sem --log qat-1.log --resume
+make_once qat "$qat" qat --model qat-1 --traces last.jsonl --out qat --steps 900 --batch 64 --rows 4096 --lr 8e-4 \
+    --beta2 0.99 --seed 9 --loss sem --log qat.log --resume
 make_once model "$qat" quantize qat model --calib ids.txt
 "$qat" traces --split eval --seed 5 -n 2000 -o eval.jsonl
 for one in sft model; do
