@@ -103,6 +103,8 @@ bool nb_tree_remove(int parent, const char *name, uint64_t *bytes_free, char why
     nb_tree tree = {.visit = remove_entry, .user = &r, .why = why};
     if (fstatat(parent, name, &stats, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT || (note(why, strerror(errno), name), false);
+    if (S_ISDIR(stats.st_mode) && unlinkat(parent, name, AT_REMOVEDIR) == 0) // empty: nothing to read, no memory taken
+        return true;
     if (S_ISDIR(stats.st_mode))
         nb_tree_walk(&tree, nb_tree_open(parent, name, why));
     nb_tree_entry top = {.folder = parent, .name = name, .path = name, .stats = stats};
@@ -111,4 +113,10 @@ bool nb_tree_remove(int parent, const char *name, uint64_t *bytes_free, char why
     if (bytes_free)
         *bytes_free += r.bytes;
     return !why[0];
+}
+
+void nb_tree_discard(const char *path)
+{
+    char why[256] = "";
+    (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
 }

@@ -34,5 +34,7 @@ void nb_tree_walk(nb_tree *tree, int fd);
 uint64_t nb_tree_bytes(const char *path);
 // Removes a tree, links as links. `*bytes_free` (may be NULL) grows by what that frees. False with one line in `why`.
 bool nb_tree_remove(int parent, const char *name, uint64_t *bytes_free, char why[256]);
+// The same where what stays does no harm.
+void nb_tree_discard(const char *path);
 
 #endif

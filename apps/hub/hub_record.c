@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/hub/hub_record.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,13 +33,6 @@ static bool write_file(const nb_hub_place *place, const char *path, const void *
     char own[PATH_MAX], stem[PATH_MAX];
     return own_path(own, place) && nb_folder_make(own) && nb_path_make(stem, "%s/file", own) &&
            nb_small_file_write(path, stem, data, bytes);
-}
-
-static void remove_own(const nb_hub_place *place)
-{
-    char path[PATH_MAX], why[256] = ""; // what stays does no harm
-    if (own_path(path, place) && rmdir(path) != 0 && errno != ENOENT)
-        (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
 }
 
 bool nb_hub_record_tells(const nb_hub_place *place, const nb_hub_file *file, const char *commit)
@@ -104,8 +95,8 @@ bool nb_hub_mark_write(const nb_hub_plan *plan, const nb_model_name *name, const
     nb_growing mark = {0};
     nb_growing_add_json(&mark, root, JSON_INDENT(1));
     bool is_written = mark_path(path, plan->place) && write_file(plan->place, path, mark.text, mark.bytes);
-    if (is_written)
-        remove_own(plan->place);
+    if (is_written && own_path(path, plan->place))
+        nb_tree_discard(path);
     nb_growing_release(&mark);
     return is_written;
 }

@@ -32,12 +32,6 @@ bool nb_hub_repository_prepare(const nb_hub_place *place, const char *cache, nb_
 
 // ---- links ---------------------------------------------------------------------------------------------------------
 
-static void remove_tree(const char *path)
-{
-    char why[256] = ""; // what stays does no harm
-    (void)nb_tree_remove(AT_FDCWD, path, NULL, why);
-}
-
 // PATH -> ../../blobs/ETAG, with one more ../ for every folder in PATH.
 static void make_target(nb_growing *target, const nb_hub_file *file)
 {
@@ -139,7 +133,7 @@ bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name,
         if (!add_links(plan, snapshot, failure) || !sync_folders(snapshot, failure))
             return false;
     } else {
-        remove_tree(fresh); // of a run that was killed
+        nb_tree_discard(fresh); // of a run that was killed
         if (!add_links(plan, fresh, failure) || !sync_folders(fresh, failure))
             return false;
         if (rename(fresh, snapshot) != 0)
@@ -150,7 +144,7 @@ bool nb_hub_snapshot_publish(const nb_hub_plan *plan, const nb_model_name *name,
     if (!nb_hub_is_commit(name->revision) && !nb_hub_ref_write(root, name->revision, commit))
         return fail(failure, "write the ref in", root);
     if (nb_path_make(fresh, "%s/.nibble", root))
-        remove_tree(fresh); // also what killed runs left
+        nb_tree_discard(fresh); // also what killed runs left
     return true;
 }
 

@@ -26,6 +26,12 @@ static void show_next(nb_guide *guide)
     putchar('\n');
 }
 
+// Whether its answer may be called right.
+static bool is_sure(const nb_guide *guide)
+{
+    return guide->is_exact || guide->is_checked;
+}
+
 static void show_all(nb_guide *guide)
 {
     for (const char *line; (line = nb_guide_next(guide));) {
@@ -33,11 +39,10 @@ static void show_all(nb_guide *guide)
         nb_terminal_write(stdout, line, strlen(line), true);
         putchar('\n');
     }
-    bool is_sure = guide->is_exact || guide->is_checked;
     const char *answer = guide->answer[0] ? guide->answer : "no answer";
-    fputs(is_sure ? "    The answer is " : "    I came to ", stdout);
+    fputs(is_sure(guide) ? "    The answer is " : "    I came to ", stdout);
     nb_terminal_write(stdout, answer, strlen(answer), true);
-    puts(is_sure ? "." : "; not all of it is checked.");
+    puts(is_sure(guide) ? "." : "; not all of it is checked.");
 }
 
 static void show_hint(const nb_guide *guide)
@@ -70,8 +75,7 @@ static bool take_line(nb_guide *guide, const char *line, bool has_colour)
     if (line[0] == '/' || line[0] == 0)
         return false;
     nb_reply reply = nb_guide_take(guide, line, words, sizeof words);
-    bool is_sure = guide->is_exact || guide->is_checked;
-    bool is_right = reply == NB_REPLY_STEP || (reply == NB_REPLY_ANSWER && is_sure);
+    bool is_right = reply == NB_REPLY_STEP || (reply == NB_REPLY_ANSWER && is_sure(guide));
     fputs("    ", stdout);
     nb_tutor_show_mark(has_colour, is_right ? '+' : reply == NB_REPLY_WRONG ? '-' : '?', words);
     putchar('\n');
