@@ -43,28 +43,42 @@ static nb_status check_budget(const char *text, size_t bytes, size_t max_values,
     return NB_OK;
 }
 
-// jansson collects each token in one buffer, and where that cannot grow it drops bytes without a word. So the document
-// is read as the second element of an array whose first is a string as long as any token: if that arrives whole, the
-// buffer never has to grow again.
+// jansson collects each token in one buffer, and where that cannot grow it drops bytes without a word; without its
+// closing quote a string is read beyond the buffer. So the document is read as the second element of an array whose
+// first is a string as long as any token: if that arrives whole, the buffer never has to grow again.
 static const char head[] = "[\"", middle[] = "\",", tail[] = "]";
+
+// How long that string is. The buffer of 16 bytes doubles when a byte would fill it, and every later byte asks again: a
+// string with its quotes just short of a power of two has had half its length to ask when its closing quote comes.
+static size_t first_length(size_t longest)
+{
+    size_t full = 32;
+    while (full - 4 < longest)
+        full *= 2;
+    return full - 4;
+}
 
 static json_t *load(const char *text, size_t bytes, size_t longest, json_error_t *detail)
 {
-    size_t n_before = sizeof head - 1 + longest + sizeof middle - 1;
+    size_t n_first = longest < SIZE_MAX / 16 ? first_length(longest) : longest;
+    size_t n_before = sizeof head - 1 + n_first + sizeof middle - 1, n_all = n_before + bytes + sizeof tail;
     memset(detail, 0, sizeof *detail); // no text: out of memory
-    char *document = longest < SIZE_MAX / 4 ? malloc(n_before + bytes + sizeof tail) : NULL;
-    if (!document)
+    char *larger = longest < SIZE_MAX / 16 ? malloc(n_all + 4 * n_first) : NULL;
+    char *document = larger ? realloc(larger, n_all) : NULL; // what this gives back is there when the buffer grows
+    if (!document) {
+        free(larger);
         return NULL;
+    }
     memcpy(document, head, sizeof head - 1);
-    memset(document + sizeof head - 1, 'x', longest);
-    memcpy(document + sizeof head - 1 + longest, middle, sizeof middle - 1);
+    memset(document + sizeof head - 1, 'x', n_first);
+    memcpy(document + sizeof head - 1 + n_first, middle, sizeof middle - 1);
     memcpy(document + n_before, text, bytes);
     memcpy(document + n_before + bytes, tail, sizeof tail);
     json_t *pair = json_loadb(document, n_before + bytes + sizeof tail - 1, JSON_REJECT_DUPLICATES, detail);
     free(document);
     if (detail->line == 1 && detail->column > 0)
         detail->column -= (int)nb_min(n_before, (size_t)detail->column);
-    bool is_whole = json_string_length(json_array_get(pair, 0)) == longest;
+    bool is_whole = json_string_length(json_array_get(pair, 0)) == n_first;
     json_t *root = is_whole && json_array_size(pair) == 2 ? json_incref(json_array_get(pair, 1)) : NULL;
     if (pair && is_whole && !root)
         snprintf(detail->text, sizeof detail->text, "one value expected");
@@ -78,10 +92,14 @@ nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t ma
     *root = NULL;
     size_t longest;
     NB_TRY(check_budget(text, bytes, max_values, file, &longest, error));
-    json_error_t detail;
+    json_error_t detail, again;
     *root = load(text, bytes, longest, &detail);
     if (!*root) {
-        if (json_error_code(&detail) == json_error_out_of_memory || detail.text[0] == 0) // it may fail without a word
+        // Where memory ends jansson may blame the text; what is wrong with that is wrong a second time.
+        json_t *second = load(text, bytes, longest, &again);
+        bool is_same = !second && again.text[0] && strcmp(again.text, detail.text) == 0;
+        json_decref(second);
+        if (!is_same || json_error_code(&detail) == json_error_out_of_memory)
             return nb_error_set(error, NB_ERR_SYSTEM, "%s: out of memory while reading JSON", file);
         return nb_error_set(error, NB_ERR_INPUT, "%s: not valid JSON: %.160s (line %d, column %d)", file, detail.text,
                             detail.line, detail.column);

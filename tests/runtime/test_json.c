@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "runtime/limits.h"
+#include "tests/support/faults.h"
 
 static void assert_refused(const char *text, size_t bytes, size_t max_values, const char *words)
 {
@@ -53,6 +54,31 @@ static void test_parse(void **state)
     // Only the given bytes are read.
     assert_int_equal(nb_json_parse(&root, "{}garbage", 2, 5, "f.json", NULL), NB_OK);
     json_decref(root);
+}
+
+// Tokens of every length about the sizes that jansson's buffer has, each allocation refused once.
+static void test_no_memory(void **state)
+{
+    (void)state;
+    for (size_t length = 0; length < 140; length++) {
+        char text[256];
+        json_t *root;
+        nb_error error = {0};
+        snprintf(text, sizeof text, "{\"k\":\"%0*d\"}", (int)length, 0);
+        for (uint64_t n = 1;; n++) {
+            error = (nb_error){0};
+            nb_faults_fail_at(NB_FAULT_MALLOC, n);
+            nb_status status = nb_json_parse(&root, text, strlen(text), 9, "f.json", &error);
+            if (!nb_faults_reset()) {
+                assert_int_equal(status, NB_OK);
+                break;
+            }
+            if (status != NB_ERR_SYSTEM || root || !strstr(error.text, "out of memory"))
+                fail_msg("length %zu, allocation %d gives %d %s", length, (int)n, (int)status, error.text);
+        }
+        assert_int_equal(json_string_length(json_object_get(root, "k")), nb_max(1, length));
+        json_decref(root);
+    }
 }
 
 static void test_getters(void **state)
@@ -108,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_getters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
