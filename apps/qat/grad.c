@@ -14,7 +14,7 @@
 
 typedef struct grad_options {
     const char *ids, *mask, *out, *isa;
-    int quant, loss;
+    int quant, loss, products;
     double lambda, entropy_threshold;
     uint64_t n_threads;
     bool is_recomputing, is_plan_only, is_json;
@@ -61,6 +61,11 @@ static const nb_option grad_table[] = {
      .help = "share of positions, those of the lowest entropy, that SEM counts (default 0.75)",
      .real_min = 0,
      .real_max = 1},
+    {.name = "products",
+     .kind = NB_OPTION_CHOICE,
+     .offset = AT(products),
+     .help = "operands of the products, sums are f32 (default f32)",
+     .choices = "f32|bf16"},
     {.name = "recompute",
      .kind = NB_OPTION_FLAG,
      .offset = AT(is_recomputing),
@@ -246,6 +251,7 @@ static nb_status compute(grad_job *job)
                               .isa = job->options.isa,
                               .n_rows_max = job->batch.n_rows,
                               .quant = (nb_net_quant)job->options.quant,
+                              .products = (nb_product_kind)job->options.products,
                               .recompute = job->options.is_recomputing};
     NB_TRY(nb_net_open(&job->net, job->directory, &options, job->options.is_plan_only, &job->plan, &job->error));
     if (job->options.is_plan_only)

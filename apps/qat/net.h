@@ -2,7 +2,8 @@
 // A model in training: F32 master parameters, gradients, and one micro-batch's forward and backward pass. The network
 // is the one that inference runs: same configuration and family table, same RoPE angles, norms and masks; with
 // NB_NET_W4A4KV4 every operand passes through the inference encoders and decoders (docs/NUMERICS.md 2 and 3), and
-// gradients pass straight through them.
+// gradients pass straight through them. With NB_PRODUCT_BF16 operands of the products of linears and head are rounded
+// to bf16, sums and everything else stay f32; what is quantised is multiplied exactly in the forward pass.
 //
 // A training step of the caller, over one or more micro-batches:
 //
@@ -16,6 +17,7 @@
 #ifndef NB_APPS_NET_H
 #define NB_APPS_NET_H
 
+#include "kernels/grad/product.h"
 #include "platform/pool.h"
 #include "runtime/model.h"
 
@@ -28,6 +30,7 @@ typedef struct nb_net_options {
     const char *isa;     // NULL: the best of this CPU
     uint32_t n_rows_max; // tokens of the largest micro-batch
     nb_net_quant quant;
+    nb_product_kind products;
     bool recompute;    // keep only the residual stream of each layer; compute the rest again in the backward pass
     bool forward_only; // no gradients: nb_net_evaluate alone
 } nb_net_options;
@@ -79,7 +82,7 @@ typedef struct nb_net_sums {
 typedef struct nb_net_plan {
     uint64_t parameter_bytes;  // F32 masters
     uint64_t gradient_bytes;   // F32
-    uint64_t operand_bytes;    // what the products read: rounded and transposed copies of the weights
+    uint64_t operand_bytes;    // what the products read: rounded, transposed or bf16 copies of the weights
     uint64_t activation_bytes; // kept from the forward for the backward pass
     uint64_t scratch_bytes;    // of one layer at a time, logits, workers
     uint64_t total_bytes;
@@ -88,7 +91,7 @@ typedef struct nb_net_plan {
 // Opens a Hugging Face directory with BF16, F16 or F32 weights (any family), checks that every value is finite, and
 // takes all memory. With `plan_only` nothing is taken and *net stays NULL. `plan` may be NULL.
 // Errors: NB_ERR_INPUT (not a complete full-precision model; head_dim or widths not in blocks of 16 where quantised),
-// NB_ERR_FIT (with the plan filled in), NB_ERR_ARGUMENT (isa), NB_ERR_SYSTEM.
+// NB_ERR_FIT (with the plan filled in), NB_ERR_ARGUMENT (isa; products that this CPU does not run), NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_net_open(nb_net **net, const char *directory, const nb_net_options *options, bool plan_only,
                                   nb_net_plan *plan, nb_error *error);
 void nb_net_close(nb_net *net); // NULL is fine
@@ -144,8 +147,8 @@ NB_MUST_USE nb_status nb_net_save(const nb_net *net, const char *source, const c
 // checkpoint of the trainer), then nb_net_update. NB_ERR_INPUT naming the tensor.
 NB_MUST_USE nb_status nb_net_load(nb_net *net, const char *path, nb_error *error);
 
-// The operands as they are multiplied: what linear `param` contributes to products (rounded when quantised). For tests
-// and reports. Returns `out`, [n] in the layout of the parameter.
+// The operands as they are multiplied: what linear `param` contributes to the forward products (rounded when quantised
+// or in bf16). For tests and reports. Returns `out`, [n] in the layout of the parameter.
 float *nb_net_operand(const nb_net *net, const nb_param *param, float *out);
 
 // The same of a rounded linear as the quantiser encoded it, in the bytes of kernels/nvfp4.h: n/2 of codes, n/16 of

@@ -9,7 +9,7 @@
 
 typedef struct weight_product {
     const nb_net_linear *linear;
-    const float *dy, *x; // [T, n_rows], [T, n_cols]
+    nb_net_matrix dy, x; // [T, n_rows], [T, n_cols]
 } weight_product;
 
 typedef struct layer_job {
@@ -21,14 +21,6 @@ typedef struct layer_job {
 static float *partials_of(const nb_net *net, uint32_t tile)
 {
     return net->partials + tile * net->n_partials;
-}
-
-// dx = dy W
-static void product(const nb_net_linear *linear, const float *dy, uint32_t n_rows, float *dx)
-{
-    nb_product(n_rows, linear->n_cols, linear->n_rows, (nb_const_matrix){dy, linear->n_rows},
-               (nb_const_matrix){linear->rounded ? linear->rounded : linear->value, linear->n_cols}, false,
-               (nb_matrix){dx, linear->n_cols});
 }
 
 static void sum_bias(const nb_net *net, const nb_net_linear *linear, const float *dy, uint32_t n_rows, float *partials)
@@ -59,20 +51,29 @@ static void ffn_tile(void *context, uint32_t tile, uint32_t worker)
     uint32_t d = config->hidden_size, he = layer->o.n_cols;
     nb_net_worker *w = &net->workers[worker];
     float *partials = partials_of(net, tile), *x_mid = nb_net_row(layer->x_mid, begin, d);
-    float *dx = nb_net_row(net->dx, begin, d), *dx_mid = nb_net_row(net->dx_mid, begin, d);
-    float *ffn = nb_net_row(layer->ffn, begin, 2 * f), *d_ffn = nb_net_row(net->d_gate_up, begin, 2 * f);
+    float *dx = nb_net_row(net->dx.f32, begin, d), *dx_mid = nb_net_row(net->dx_mid.f32, begin, d);
+    float *ffn = nb_net_row(layer->ffn, begin, 2 * f), *d_ffn = nb_net_row(net->d_gate_up.f32, begin, 2 * f);
     float *mixed = nb_net_row(layer->mixed, begin, he), *d_mixed = nb_net_row(net->d_mixed, begin, he);
     memset(partials, 0, net->n_partials * sizeof *partials);
-    nb_net_ffn_rows(net, worker, ffn, n, nb_net_row(net->in_down, begin, f));
-    product(&layer->down, dx, n, w->wide);
+    float *in = nb_net_operand_place(net, worker, &net->in_down, begin);
+    nb_net_ffn_rows(net, worker, ffn, n, NULL, in);
+    nb_net_operands(net, in, &net->in_down, begin, n);
+    nb_net_operands(net, dx, &net->dx, begin, n);
+    nb_net_product_back(net, worker, &layer->down, &net->dx, begin, n, w->wide);
     for (size_t i = 0; i < n; i++)
         net->grad.swiglu_backward(ffn + i * 2 * f, ffn + i * 2 * f + f, w->wide + i * f, f, d_ffn + i * 2 * f,
                                   d_ffn + i * 2 * f + f);
-    nb_net_input_rows(net, worker, x_mid, &layer->mlp_norm, n, nb_net_row(net->in_gate_up, begin, d));
-    product(&layer->gate_up, d_ffn, n, w->a);
+    in = nb_net_operand_place(net, worker, &net->in_gate_up, begin);
+    nb_net_input_rows(net, worker, x_mid, &layer->mlp_norm, n, NULL, in);
+    nb_net_operands(net, in, &net->in_gate_up, begin, n);
+    nb_net_operands(net, d_ffn, &net->d_gate_up, begin, n);
+    nb_net_product_back(net, worker, &layer->gate_up, &net->d_gate_up, begin, n, w->a);
     through_norm(net, &layer->mlp_norm, x_mid, w->a, dx, n, dx_mid, partials);
-    nb_net_mixed_rows(net, worker, mixed, n, nb_net_row(net->in_o, begin, he));
-    product(&layer->o, dx_mid, n, d_mixed);
+    in = nb_net_operand_place(net, worker, &net->in_o, begin);
+    nb_net_mixed_rows(net, worker, mixed, n, NULL, in);
+    nb_net_operands(net, in, &net->in_o, begin, n);
+    nb_net_operands(net, dx_mid, &net->dx_mid, begin, n);
+    nb_net_product_back(net, worker, &layer->o, &net->dx_mid, begin, n, d_mixed);
     for (size_t i = 0; i < n; i++)
         for (uint32_t h = 0; h < config->n_heads; h++) {
             size_t at = i * he + (size_t)h * config->head_dim;
@@ -98,13 +99,13 @@ static void undo_row(const nb_net *net, const nb_net_layer *layer, uint32_t t, f
     size_t angles = (size_t)t * (width / 2), at = (size_t)t * net->width;
     for (uint32_t h = 0; h < n_rotated; h++, at += width) {
         const nb_net_norm *norm = h < config->n_heads ? &layer->q_norm : &layer->k_norm;
-        net->grad.rope_backward(net->d_qkv + at, net->cosines + angles, net->sines + angles, width);
+        net->grad.rope_backward(net->d_qkv.f32 + at, net->cosines + angles, net->sines + angles, width);
         if (!layer->raw)
             continue;
         float dx[NB_LIMIT_HEAD_DIM] = {0};
-        net->grad.norm_backward(layer->raw + at, norm->value, config->norm_epsilon, net->d_qkv + at, width, dx,
+        net->grad.norm_backward(layer->raw + at, norm->value, config->norm_epsilon, net->d_qkv.f32 + at, width, dx,
                                 partials + norm->partial);
-        memcpy(net->d_qkv + at, dx, width * sizeof *dx);
+        memcpy(net->d_qkv.f32 + at, dx, width * sizeof *dx);
     }
 }
 
@@ -117,13 +118,16 @@ static void qkv_tile(void *context, uint32_t tile, uint32_t worker)
     uint32_t begin = tile * NB_NET_TILE, end = nb_net_tile_end(net, tile), n = end - begin;
     uint32_t d = net->model.config.hidden_size;
     float *partials = partials_of(net, tile), *a = net->workers[worker].a;
-    float *d_qkv = nb_net_row(net->d_qkv, begin, net->width), *x = nb_net_row(layer->x, begin, d);
+    float *d_qkv = nb_net_row(net->d_qkv.f32, begin, net->width), *x = nb_net_row(layer->x, begin, d);
+    float *in = nb_net_operand_place(net, worker, &net->in_qkv, begin);
     for (uint32_t t = begin; t < end; t++)
         undo_row(net, layer, t, partials);
     sum_bias(net, &layer->qkv, d_qkv, n, partials);
-    nb_net_input_rows(net, worker, x, &layer->attention_norm, n, nb_net_row(net->in_qkv, begin, d));
-    product(&layer->qkv, d_qkv, n, a);
-    through_norm(net, &layer->attention_norm, x, a, nb_net_row(net->dx_mid, begin, d), n,
+    nb_net_input_rows(net, worker, x, &layer->attention_norm, n, NULL, in);
+    nb_net_operands(net, in, &net->in_qkv, begin, n);
+    nb_net_operands(net, d_qkv, &net->d_qkv, begin, n);
+    nb_net_product_back(net, worker, &layer->qkv, &net->d_qkv, begin, n, a);
+    through_norm(net, &layer->attention_norm, x, a, nb_net_row(net->dx_mid.f32, begin, d), n,
                  nb_net_row(net->dx_in, begin, d), partials);
 }
 
@@ -137,8 +141,8 @@ static void weight_job(void *context, uint32_t band, uint32_t worker)
         band -= n;
     const nb_net_linear *linear = p->linear;
     size_t begin = (size_t)band * NB_NET_WEIGHT_ROWS, n = nb_min(NB_NET_WEIGHT_ROWS, linear->n_rows - begin);
-    nb_product_at(n, linear->n_cols, job->net->n_rows, (nb_const_matrix){p->dy + begin, linear->n_rows},
-                  (nb_const_matrix){p->x, linear->n_cols}, true,
+    nb_product_at(job->net->options.products, n, linear->n_cols, job->net->n_rows, nb_net_operand_at(&p->dy, 0, begin),
+                  nb_net_operand_at(&p->x, 0, 0), true,
                   (nb_matrix){linear->grad + begin * linear->n_cols, linear->n_cols});
 }
 
@@ -183,8 +187,8 @@ static void layer_backward(nb_net *net, uint32_t index)
     nb_pool_run(pool, net->n_tiles, qkv_tile, &job);
     nb_pool_run(pool, n_bands, weight_job, &job);
     reduce_layer(net, layer);
-    float *swap = net->dx;
-    net->dx = net->dx_in;
+    float *swap = net->dx.f32;
+    net->dx.f32 = net->dx_in;
     net->dx_in = swap;
 }
 
@@ -198,7 +202,7 @@ static void embed_columns(void *context, uint32_t chunk, uint32_t worker)
     nb_net *net = context;
     size_t d = net->model.config.hidden_size, begin = (size_t)chunk * EMBED_COLS, n = nb_min(EMBED_COLS, d - begin);
     for (uint32_t t = 0; t < net->n_rows; t++)
-        net->grad.add(net->embedding_grad + (size_t)net->batch->ids[t] * d + begin, net->dx + t * d + begin,
+        net->grad.add(net->embedding_grad + (size_t)net->batch->ids[t] * d + begin, net->dx.f32 + t * d + begin,
                       (uint32_t)n);
 }
 

@@ -18,50 +18,49 @@ nb_act nb_net_pack_row(const nb_net *net, uint32_t worker, const float *x, uint3
     return act;
 }
 
-void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *out)
+void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *factor,
+                      float *out)
 {
     nb_act act = nb_net_pack_row(net, worker, x, n_cols, g);
+    if (factor) {
+        *factor = act.globals[0];
+        act.globals[0] = 1;
+    }
     net->grad.unpack(&act, 0, out);
 }
 
 void nb_net_input_rows(const nb_net *net, uint32_t worker, const float *x, const nb_net_norm *norm, uint32_t n_rows,
-                       float *out)
+                       float *factors, float *out)
 {
     uint32_t n = net->model.config.hidden_size;
     for (uint32_t i = 0; i < n_rows; i++, x += n, out += n) {
         net->exec.cpu->norm(x, norm->value, net->model.config.norm_epsilon, n, out);
         if (nb_net_rounds(net))
-            nb_net_round_row(net, worker, out, n, 0, out);
+            nb_net_round_row(net, worker, out, n, 0, factors ? &factors[i] : NULL, out);
     }
 }
 
-void nb_net_mixed_rows(const nb_net *net, uint32_t worker, const float *mixed, uint32_t n_rows, float *out)
+void nb_net_mixed_rows(const nb_net *net, uint32_t worker, const float *mixed, uint32_t n_rows, float *factors,
+                       float *out)
 {
     uint32_t n = net->model.config.n_heads * net->model.config.head_dim;
     if (!nb_net_rounds(net))
         memcpy(out, mixed, (size_t)n_rows * n * sizeof *out);
     else
         for (uint32_t i = 0; i < n_rows; i++)
-            nb_net_round_row(net, worker, mixed + (size_t)i * n, n, 0, out + (size_t)i * n);
+            nb_net_round_row(net, worker, mixed + (size_t)i * n, n, 0, factors ? &factors[i] : NULL,
+                             out + (size_t)i * n);
 }
 
-void nb_net_ffn_rows(const nb_net *net, uint32_t worker, const float *gate_up, uint32_t n_rows, float *out)
+void nb_net_ffn_rows(const nb_net *net, uint32_t worker, const float *gate_up, uint32_t n_rows, float *factors,
+                     float *out)
 {
     uint32_t n = net->model.config.ffn_size;
     for (uint32_t i = 0; i < n_rows; i++, gate_up += 2 * (size_t)n, out += n) {
         net->exec.cpu->swiglu(gate_up, gate_up + n, n, out);
         if (nb_net_rounds(net))
-            nb_net_round_row(net, worker, out, n, 0, out);
+            nb_net_round_row(net, worker, out, n, 0, factors ? &factors[i] : NULL, out);
     }
-}
-
-// y = x W^T (+ y) + bias
-static void product(const nb_net *net, const nb_net_linear *linear, const float *x, uint32_t n_rows, bool add, float *y)
-{
-    nb_product(n_rows, linear->n_rows, linear->n_cols, (nb_const_matrix){x, linear->n_cols},
-               (nb_const_matrix){linear->transposed, linear->transposed_stride}, add, (nb_matrix){y, linear->n_rows});
-    for (uint32_t i = 0; linear->bias && i < n_rows; i++)
-        net->grad.add(y + (size_t)i * linear->n_rows, linear->bias, linear->n_rows);
 }
 
 // ---- jobs of a layer ----------------------------------------------------------------------------------------------
@@ -112,11 +111,11 @@ static void qkv_tile(void *context, uint32_t tile, uint32_t worker)
     nb_net *net = job->net;
     const nb_net_layer *layer = job->layer;
     uint32_t begin = tile * NB_NET_TILE, end = nb_net_tile_end(net, tile);
-    float *a = net->workers[worker].a;
+    nb_net_worker *w = &net->workers[worker];
     nb_net_input_rows(net, worker, nb_net_row(layer->x, begin, net->model.config.hidden_size), &layer->attention_norm,
-                      end - begin, a);
-    product(net, &layer->qkv, a, end - begin, false,
-            nb_net_row(layer->raw ? layer->raw : layer->heads, begin, net->width));
+                      end - begin, w->factors, w->a);
+    nb_net_product(net, worker, &layer->qkv, w->a, end - begin, false,
+                   nb_net_row(layer->raw ? layer->raw : layer->heads, begin, net->width));
     for (uint32_t t = begin; t < end; t++)
         finish_row(net, layer, worker, t);
 }
@@ -131,18 +130,18 @@ static void ffn_tile(void *context, uint32_t tile, uint32_t worker)
     nb_net_worker *w = &net->workers[worker];
     size_t row_bytes = config->hidden_size * sizeof(float);
     float *x_mid = nb_net_row(layer->x_mid, begin, config->hidden_size);
-    nb_net_mixed_rows(net, worker, nb_net_row(layer->mixed, begin, layer->o.n_cols), n, w->a);
+    nb_net_mixed_rows(net, worker, nb_net_row(layer->mixed, begin, layer->o.n_cols), n, w->factors, w->a);
     memcpy(x_mid, nb_net_row(layer->x, begin, config->hidden_size), n * row_bytes);
-    product(net, &layer->o, w->a, n, true, x_mid);
-    nb_net_input_rows(net, worker, x_mid, &layer->mlp_norm, n, w->a);
+    nb_net_product(net, worker, &layer->o, w->a, n, true, x_mid);
+    nb_net_input_rows(net, worker, x_mid, &layer->mlp_norm, n, w->factors, w->a);
     float *gate_up = nb_net_row(layer->ffn, begin, layer->gate_up.n_rows);
-    product(net, &layer->gate_up, w->a, n, false, gate_up);
+    nb_net_product(net, worker, &layer->gate_up, w->a, n, false, gate_up);
     if (!job->x_out)
         return;
     float *out = nb_net_row(job->x_out, begin, config->hidden_size);
-    nb_net_ffn_rows(net, worker, gate_up, n, w->wide);
+    nb_net_ffn_rows(net, worker, gate_up, n, w->factors, w->wide);
     memcpy(out, x_mid, n * row_bytes);
-    product(net, &layer->down, w->wide, n, true, out);
+    nb_net_product(net, worker, &layer->down, w->wide, n, true, out);
 }
 
 nb_grad_attend nb_net_attend_args(nb_net *net, const nb_net_layer *layer, uint32_t job, uint32_t worker)
@@ -165,12 +164,12 @@ nb_grad_attend nb_net_attend_args(nb_net *net, const nb_net_layer *layer, uint32
                            .o = layer->mixed + first * he + q_at,
                            .lse = layer->lse + (size_t)first * config->n_heads + head,
                            .scratch = net->workers[worker].attend};
-    if (net->d_qkv) {
+    if (net->d_qkv.f32) {
         args.d_o = net->d_mixed + first * he + q_at;
         args.delta = net->delta + (size_t)first * config->n_heads + head;
-        args.dq = net->d_qkv + row + q_at;
-        args.dk = net->d_qkv + row + k_at;
-        args.dv = net->d_qkv + row + v_at;
+        args.dq = net->d_qkv.f32 + row + q_at;
+        args.dk = net->d_qkv.f32 + row + k_at;
+        args.dv = net->d_qkv.f32 + row + v_at;
     }
     return args;
 }

@@ -20,12 +20,13 @@ static void score_rows(const loss_job *job, uint32_t begin, uint32_t end, float 
     nb_net *net = job->net;
     const nb_config *config = &net->model.config;
     size_t d = config->hidden_size, v = config->vocab_size;
-    float *rows = net->final_rows + begin * d;
+    float *rows = net->final_rows.f32 + begin * d;
     for (uint32_t i = begin; i < end; i++)
         net->exec.cpu->norm(net->residual[config->n_layers] + net->scored_row[i] * d, net->final_norm.value,
-                            config->norm_epsilon, config->hidden_size, net->final_rows + i * d);
-    nb_product_bt(end - begin, v, d, (nb_const_matrix){rows, d}, (nb_const_matrix){net->head, d}, false,
-                  (nb_matrix){logits, v});
+                            config->norm_epsilon, config->hidden_size, net->final_rows.f32 + i * d);
+    nb_net_operands(net, rows, &net->final_rows, begin, end - begin);
+    nb_product_bt(net->options.products, end - begin, v, d, nb_net_operand_at(&net->final_rows, begin, 0),
+                  nb_net_operand_at(&net->head, 0, 0), false, (nb_matrix){logits, v});
     for (uint32_t i = begin; i < end; i++) {
         const float *z = logits + (i - begin) * v;
         net->grad.logit_stats(z, config->vocab_size, &net->stats[i]);
@@ -47,12 +48,13 @@ static void differentiate_rows(const loss_job *job, uint32_t begin, uint32_t end
         net->grad.logit_gradient(logits + (i - begin) * v, config->vocab_size, &net->stats[i], net->scored_next[i],
                                  (float)(1 / n_targets), (float)sem);
     }
-    nb_product(end - begin, d, v, (nb_const_matrix){logits, v}, (nb_const_matrix){net->head, d}, false,
-               (nb_matrix){d_final, d});
+    nb_net_operands(net, logits, &net->logits, begin - job->begin, end - begin);
+    nb_product(net->options.products, end - begin, d, v, nb_net_operand_at(&net->logits, begin - job->begin, 0),
+               nb_net_operand_at(&net->head, 0, 0), false, (nb_matrix){d_final, d});
     for (uint32_t i = begin; i < end; i++) {
         size_t row = net->scored_row[i] * d;
         net->grad.norm_backward(net->residual[config->n_layers] + row, net->final_norm.value, config->norm_epsilon,
-                                net->d_final + i * d, config->hidden_size, net->dx + row, partials);
+                                net->d_final + i * d, config->hidden_size, net->dx.f32 + row, partials);
     }
 }
 
@@ -62,7 +64,7 @@ static void loss_tile(void *context, uint32_t tile, uint32_t worker)
     const loss_job *job = context;
     uint32_t begin = job->begin + tile * NB_NET_LOGIT_ROWS;
     uint32_t end = (uint32_t)nb_min(begin + NB_NET_LOGIT_ROWS, job->end);
-    float *logits = job->net->logits + (size_t)(begin - job->begin) * job->net->model.config.vocab_size;
+    float *logits = job->net->logits.f32 + (size_t)(begin - job->begin) * job->net->model.config.vocab_size;
     if (!job->has_logits)
         score_rows(job, begin, end, logits);
     if (job->gradients)
@@ -77,9 +79,8 @@ static void head_job(void *context, uint32_t band, uint32_t worker)
     nb_net *net = job->net;
     size_t d = net->model.config.hidden_size, v = net->model.config.vocab_size;
     size_t begin = (size_t)band * NB_NET_WEIGHT_ROWS, n = nb_min(NB_NET_WEIGHT_ROWS, v - begin);
-    nb_product_at(n, d, job->end - job->begin, (nb_const_matrix){net->logits + begin, v},
-                  (nb_const_matrix){net->final_rows + job->begin * d, d}, true,
-                  (nb_matrix){net->head_grad + begin * d, d});
+    nb_product_at(net->options.products, n, d, job->end - job->begin, nb_net_operand_at(&net->logits, 0, begin),
+                  nb_net_operand_at(&net->final_rows, job->begin, 0), true, (nb_matrix){net->head_grad + begin * d, d});
 }
 
 // One pass over all scored rows.
@@ -140,7 +141,7 @@ void nb_net_loss_run(nb_net *net, bool backward, nb_net_sums *sums)
     bool is_sem = net->loss->kind == NB_LOSS_SEM, is_one_group = net->n_scored <= net->group_rows;
     *sums = (nb_net_sums){0};
     if (backward)
-        memset(net->dx, 0, (size_t)net->n_rows * net->model.config.hidden_size * sizeof *net->dx);
+        memset(net->dx.f32, 0, (size_t)net->n_rows * net->model.config.hidden_size * sizeof *net->dx.f32);
     run_groups(net, false, backward && !is_sem);
     weigh(net, sums);
     if (backward && is_sem)

@@ -131,7 +131,8 @@ static void lay_out(nb_net *net, nb_param *params)
 {
     const nb_config *config = &net->model.config;
     layout l = {.net = net, .family = nb_family_find(config->model_type), .next = params};
-    net->embedding = net->head = place(&l, net->values);
+    net->embedding = net->head.f32 = place(&l, net->values);
+    net->head.n_cols = config->hidden_size;
     net->embedding_grad = net->head_grad = place(&l, net->grads);
     add_param(&l, "model.embed_tokens.weight", config->vocab_size, config->hidden_size, -1);
     for (uint32_t i = 0; i < config->n_layers; i++) {
@@ -142,7 +143,7 @@ static void lay_out(nb_net *net, nb_param *params)
     net->final_norm = (nb_net_norm){place(&l, net->values), place(&l, net->grads), config->hidden_size, 0};
     add_param(&l, "model.norm.weight", config->hidden_size, 0, -1);
     if (!config->tied_head) {
-        net->head = place(&l, net->values);
+        net->head.f32 = place(&l, net->values);
         net->head_grad = place(&l, net->grads);
         add_param(&l, "lm_head.weight", config->vocab_size, config->hidden_size, -1);
     }
@@ -209,6 +210,16 @@ nb_status nb_net_load(nb_net *net, const char *path, nb_error *error)
 
 // ---- opening ------------------------------------------------------------------------------------------------------
 
+static nb_status check_products(const nb_net *net, nb_error *error)
+{
+    if (nb_product_runs(net->options.products))
+        return NB_OK;
+    return nb_error_set(
+        error, NB_ERR_ARGUMENT,
+        "products in bf16: expected an x86 CPU with AVX-512, for which oneDNN has them, found one without; "
+        "try --products f32");
+}
+
 static nb_status check_model(const nb_net *net, const char *directory, nb_error *error)
 {
     const nb_config *config = &net->model.config;
@@ -271,6 +282,7 @@ static nb_status open_net(nb_net *net, const char *directory, bool plan_only, nb
 {
     const nb_config *config = &net->model.config;
     NB_TRY(nb_ops_select(&net->ops, &net->exec, net->options.isa, error));
+    NB_TRY(check_products(net, error));
     net->grad = nb_grad_select(net->exec.cpu);
     NB_TRY(nb_model_open(&net->model, directory, false, NULL, NULL, error));
     NB_TRY(check_model(net, directory, error));

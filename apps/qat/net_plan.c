@@ -7,8 +7,33 @@ static float *take(nb_arena *arena, size_t a, size_t b)
     return nb_arena_take(arena, nb_size_product(nb_size_product(a, b), sizeof(float)), 64);
 }
 
+static uint16_t *take_bf16(const nb_net *net, nb_arena *arena, size_t a, size_t b)
+{
+    if (!nb_net_multiplies_bf16(net))
+        return NULL;
+    return nb_arena_take(arena, nb_size_product(nb_size_product(a, b), sizeof(uint16_t)), 64);
+}
+
+static nb_net_matrix take_matrix(nb_net *net, size_t n_rows, size_t n_cols)
+{
+    return (nb_net_matrix){take(&net->scratch, n_rows, n_cols), take_bf16(net, &net->scratch, n_rows, n_cols),
+                           (uint32_t)n_cols};
+}
+
+// Of which only products read more than a tile.
+static nb_net_matrix take_input(nb_net *net, size_t n_cols)
+{
+    size_t n_rows = net->options.n_rows_max;
+    if (!nb_net_multiplies_bf16(net))
+        return take_matrix(net, n_rows, n_cols);
+    return (nb_net_matrix){NULL, take_bf16(net, &net->scratch, n_rows, n_cols), (uint32_t)n_cols};
+}
+
 static void describe_operand(nb_net *net, nb_net_linear *linear)
 {
+    linear->bf16 = take_bf16(net, &net->operands, linear->n_rows, linear->n_cols);
+    if (nb_net_multiplies_bf16(net))
+        return;
     linear->transposed_stride = linear->n_rows + 16;
     linear->transposed = take(&net->operands, linear->n_cols, linear->transposed_stride);
     if (nb_net_rounds(net))
@@ -49,6 +74,7 @@ static void describe_layers(nb_net *net)
             layer->ffn = first->ffn;
         }
     }
+    net->head.bf16 = take_bf16(net, &net->operands, config->vocab_size, config->hidden_size);
     for (uint32_t i = 0; i <= config->n_layers; i++) {
         bool is_own = i < 2 || !net->options.forward_only;
         net->residual[i] =
@@ -77,8 +103,8 @@ static void describe_rows(nb_net *net)
     size_t rows = (16u << 20) / config->vocab_size / NB_NET_LOGIT_ROWS * NB_NET_LOGIT_ROWS;
     rows = nb_min(nb_max(rows, NB_NET_LOGIT_ROWS), NB_NET_GROUP_MAX);
     net->group_rows = (uint32_t)nb_min(rows, nb_align_up(n, NB_NET_LOGIT_ROWS));
-    net->logits = take(arena, net->group_rows, config->vocab_size);
-    net->final_rows = take(arena, n, config->hidden_size);
+    net->logits = take_matrix(net, net->group_rows, config->vocab_size);
+    net->final_rows = take_matrix(net, n, config->hidden_size);
 }
 
 static void describe_backward(nb_net *net)
@@ -88,16 +114,16 @@ static void describe_backward(nb_net *net)
     size_t n = net->options.n_rows_max, d = config->hidden_size, f = config->ffn_size;
     size_t he = (size_t)config->n_heads * config->head_dim;
     net->d_final = take(arena, n, d);
-    net->dx = take(arena, n, d);
-    net->dx_mid = take(arena, n, d);
+    net->dx = take_matrix(net, n, d);
+    net->dx_mid = take_matrix(net, n, d);
     net->dx_in = take(arena, n, d);
-    net->in_qkv = take(arena, n, d);
-    net->in_gate_up = take(arena, n, d);
-    net->in_o = take(arena, n, he);
+    net->in_qkv = take_input(net, d);
+    net->in_gate_up = take_input(net, d);
+    net->in_o = take_input(net, he);
     net->d_mixed = take(arena, n, he);
-    net->in_down = take(arena, n, f);
-    net->d_gate_up = take(arena, n, 2 * f);
-    net->d_qkv = take(arena, n, net->width);
+    net->in_down = take_input(net, f);
+    net->d_gate_up = take_matrix(net, n, 2 * f);
+    net->d_qkv = take_matrix(net, n, net->width);
     net->delta = take(arena, n, config->n_heads);
     net->n_partials = 2 * d + 2 * (size_t)config->head_dim + net->width + d + 2 * f + d;
     net->partials = take(arena, nb_div_ceil(n, NB_NET_LOGIT_ROWS), net->n_partials);
@@ -112,6 +138,11 @@ static void describe_worker(nb_net *net, nb_net_worker *worker)
     worker->a = take(arena, NB_NET_TILE, d);
     worker->b = take(arena, NB_NET_TILE, d);
     worker->wide = take(arena, NB_NET_TILE, config->ffn_size);
+    worker->bf16 = take_bf16(net, arena, NB_NET_TILE, widest);
+    if (nb_net_multiplies_bf16(net))
+        worker->spare = take(arena, NB_NET_TILE, nb_max(nb_max(d, net->width), 2 * (size_t)config->ffn_size));
+    if (nb_net_multiplies_bf16(net) && nb_net_rounds(net))
+        worker->factors = take(arena, NB_NET_TILE, 1);
     worker->attend = take(arena, nb_grad_attend_floats(net->options.n_rows_max, config->head_dim), 1);
     worker->act.steps = nb_arena_take(arena, n_steps * sizeof(nb_act_step), _Alignof(nb_act_step));
     worker->act.globals = take(arena, 1, 1);

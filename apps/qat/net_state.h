@@ -22,6 +22,13 @@ enum {
     NB_NET_GROUP_MAX = 1024,  // rows of logits held at a time, at most
 };
 
+// Rows that products read. Where products are bf16 they read `bf16`, which nb_net_operands makes of `f32`.
+typedef struct nb_net_matrix {
+    float *f32;     // NULL: computed a tile at a time, kept in bf16 alone
+    uint16_t *bf16; // NULL: products are f32
+    uint32_t n_cols;
+} nb_net_matrix;
+
 // Linears that share an input, one below the other: q k v; o; gate up; down.
 typedef struct nb_net_linear {
     uint32_t n_rows, n_cols;
@@ -30,6 +37,8 @@ typedef struct nb_net_linear {
     float *rounded;           // [n_rows, n_cols] when quantised, else NULL
     float *transposed;        // [n_cols, transposed_stride] of what is multiplied
     size_t transposed_stride; // off a power of two
+    uint16_t *bf16;           // [n_rows, n_cols] in place of both where products are bf16, to be multiplied by ...
+    float factor;             // ... g when quantised, else 1
     size_t bias_partial;      // where its sums lie among a tile's
 } nb_net_linear;
 
@@ -56,11 +65,14 @@ typedef struct nb_net_layer {
 
 // Scratch of one worker.
 typedef struct nb_net_worker {
-    float *a, *b;  // [tile, max(D, H*E)]
-    float *wide;   // [tile, F]
-    float *attend; // nb_grad_attend_floats
-    nb_act act;    // one row in NVFP4
-    uint8_t *kv;   // one vector of the cache
+    float *a, *b;   // [tile, max(D, H*E)]
+    float *wide;    // [tile, F]
+    uint16_t *bf16; // [tile, max(D, H*E, F)] an operand, where products are bf16
+    float *spare;   // [tile, widest of all] there too: sums to be scaled, inputs on their way to bf16
+    float *factors; // [tile] there when quantised: g of the rows of an operand; else NULL
+    float *attend;  // nb_grad_attend_floats
+    nb_act act;     // one row in NVFP4
+    uint8_t *kv;    // one vector of the cache
 } nb_net_worker;
 
 struct nb_net {
@@ -74,7 +86,8 @@ struct nb_net {
     nb_param *params;
     size_t n_params, n_values; // parameters; floats of all
     float *values, *grads;     // [n_values]
-    float *embedding, *embedding_grad, *head, *head_grad;
+    float *embedding, *embedding_grad, *head_grad;
+    nb_net_matrix head; // [V, D]
     nb_net_norm final_norm;
     nb_net_layer *layers;
     uint32_t width;   // W = (H + 2G) E
@@ -88,19 +101,20 @@ struct nb_net {
     uint32_t *scored_row;               // [T] rows whose next token is a target
     uint32_t *scored_next;              // [T] that token
     uint32_t n_scored;
-    nb_grad_logits *stats;       // [T]
-    float *nll, *weights;        // [T]
-    float *sorted;               // [T]
-    uint32_t group_rows;         // rows of logits held at a time
-    float *logits;               // [group_rows, V]
-    float *final_rows, *d_final; // [T, D] of the scored rows
+    nb_grad_logits *stats;    // [T]
+    float *nll, *weights;     // [T]
+    float *sorted;            // [T]
+    uint32_t group_rows;      // rows of logits held at a time
+    nb_net_matrix logits;     // [group_rows, V], then their gradients
+    nb_net_matrix final_rows; // [T, D] of the scored rows
+    float *d_final;           // [T, D]
     // Of one layer's backward pass.
-    float *dx, *dx_mid, *dx_in; // [T, D]
-    float *in_qkv, *in_gate_up; // [T, D] inputs as multiplied
-    float *in_o, *d_mixed;      // [T, H*E]
-    float *in_down, *d_gate_up; // [T, F], [T, 2F]
-    float *d_qkv, *delta;       // [T, W], [T, H]
-    float *partials;            // [tiles, n_partials]
+    nb_net_matrix dx, dx_mid;                        // [T, D]
+    nb_net_matrix d_gate_up, d_qkv;                  // [T, 2F], [T, W]
+    nb_net_matrix in_qkv, in_gate_up, in_o, in_down; // inputs as multiplied: [T, D], [T, D], [T, H*E], [T, F]
+    float *dx_in, *d_mixed;                          // [T, D], [T, H*E]
+    float *delta;                                    // [T, H]
+    float *partials;                                 // [tiles, n_partials]
     size_t n_partials;
     nb_net_worker *workers; // [pool]
 };
@@ -115,6 +129,11 @@ static inline bool nb_net_rounds(const nb_net *net)
     return net->options.quant == NB_NET_W4A4KV4;
 }
 
+static inline bool nb_net_multiplies_bf16(const nb_net *net)
+{
+    return net->options.products == NB_PRODUCT_BF16;
+}
+
 // Rows of tile `tile`.
 static inline uint32_t nb_net_tile_end(const nb_net *net, uint32_t tile)
 {
@@ -127,14 +146,34 @@ void nb_net_count(const nb_net *net, nb_net_plan *plan);
 
 // A row through the quantiser into the worker's act; `g` > 0: given, else the row's own. (net_forward.c)
 nb_act nb_net_pack_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g);
-// The same and back. out may be x.
-void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *out);
+// The same and back; out may be x. With `factor` out is code times block scale, which bf16 holds exactly, and *factor
+// the g that it is to be multiplied by.
+void nb_net_round_row(const nb_net *net, uint32_t worker, const float *x, uint32_t n_cols, float g, float *factor,
+                      float *out);
 
-// Tile `tile` of a layer: the inputs of q k v (a [rows, D], may be rounded), of o, of gate and up, of down.
+// Rows of a tile of a layer: the inputs of q k v and of gate and up (both of a norm), of o, of down; rounded when
+// quantised. `factors`: NULL, or [n_rows] as the factor of nb_net_round_row.
 void nb_net_input_rows(const nb_net *net, uint32_t worker, const float *x, const nb_net_norm *norm, uint32_t n_rows,
+                       float *factors, float *out);
+void nb_net_mixed_rows(const nb_net *net, uint32_t worker, const float *mixed, uint32_t n_rows, float *factors,
                        float *out);
-void nb_net_mixed_rows(const nb_net *net, uint32_t worker, const float *mixed, uint32_t n_rows, float *out);
-void nb_net_ffn_rows(const nb_net *net, uint32_t worker, const float *gate_up, uint32_t n_rows, float *out);
+void nb_net_ffn_rows(const nb_net *net, uint32_t worker, const float *gate_up, uint32_t n_rows, float *factors,
+                     float *out);
+
+// net_product.c: every product of a net, f32 or bf16.
+
+// x from row and column on, as products read it.
+nb_const_matrix nb_net_operand_at(const nb_net_matrix *x, size_t row, size_t col);
+// Where rows of x from `begin` on are to be computed: in place, or in the worker's memory.
+float *nb_net_operand_place(const nb_net *net, uint32_t worker, const nb_net_matrix *x, size_t begin);
+// Rows of x from `begin` on are computed, in that place: makes what products read of them.
+void nb_net_operands(const nb_net *net, const float *rows, const nb_net_matrix *x, size_t begin, size_t n_rows);
+// y = x W^T (+ y) + bias. Where products are bf16 and the net is quantised, x lacks the worker's factors.
+void nb_net_product(const nb_net *net, uint32_t worker, const nb_net_linear *linear, const float *x, uint32_t n_rows,
+                    bool add, float *y);
+// dx = dy W of rows of dy from `begin` on, of which nb_net_operands has been called.
+void nb_net_product_back(const nb_net *net, uint32_t worker, const nb_net_linear *linear, const nb_net_matrix *dy,
+                         size_t begin, uint32_t n_rows, float *dx);
 
 // net_forward.c: prepares the rows of a batch and runs the layers up to the last residual.
 void nb_net_begin(nb_net *net, const nb_batch *batch, const nb_net_loss *loss);

@@ -38,6 +38,7 @@ typedef struct nb_trainer {
     nb_text *text; // NULL: the model has none
     nb_traces traces, eval_traces;
     json_t *training; // training.json of the model
+    nb_product_kind products;
     nb_pool *pool;
     nb_net *net;
     nb_param *params;

@@ -11,12 +11,12 @@
 nb_status nb_trainer_checkpoint(nb_trainer *t, nb_error *error)
 {
     long log_bytes = t->log && fflush(t->log) == 0 ? ftell(t->log) : 0;
-    json_t *record =
-        json_pack("{s:s, s:s, s:s, s:O, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "command",
-                  t->options.is_qat ? "qat" : "sft", "model", t->model_sha256, "traces", t->traces.sha256, "recipe",
-                  t->recipe, "step", (json_int_t)t->step, "tokens", (json_int_t)t->n_tokens, "targets",
-                  (json_int_t)t->n_targets, "first_loss", t->first_loss, "last_loss", t->last_loss, "eval_loss",
-                  t->eval_loss, "seconds", t->seconds, "log_bytes", (json_int_t)(log_bytes > 0 ? log_bytes : 0));
+    json_t *record = json_pack(
+        "{s:s, s:s, s:s, s:s, s:O, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "command",
+        t->options.is_qat ? "qat" : "sft", "products", nb_product_name(t->products), "model", t->model_sha256, "traces",
+        t->traces.sha256, "recipe", t->recipe, "step", (json_int_t)t->step, "tokens", (json_int_t)t->n_tokens,
+        "targets", (json_int_t)t->n_targets, "first_loss", t->first_loss, "last_loss", t->last_loss, "eval_loss",
+        t->eval_loss, "seconds", t->seconds, "log_bytes", (json_int_t)(log_bytes > 0 ? log_bytes : 0));
     if (!record)
         return nb_error_set(error, NB_ERR_FIT, "out of memory for a checkpoint of the training");
     nb_status status = nb_train_state_save(t->place.state, t->params, t->n_params, nb_adamw_first(t->adamw),
@@ -35,16 +35,18 @@ static nb_status read_count(const nb_json_reader *reader, const char *key, uint6
     return NB_OK;
 }
 
-static nb_status same_text(const nb_json_reader *reader, const char *key, const char *expected, const char *what)
+// `absent`: what a checkpoint without the key was made with; NULL: it has the key.
+static nb_status same_text(const nb_json_reader *reader, const char *key, const char *absent, const char *asked,
+                           const char *what)
 {
-    const char *found;
-    NB_TRY(nb_json_string(reader, key, NB_JSON_REQUIRED, &found));
-    if (strcmp(found, expected) == 0)
+    const char *kept = absent;
+    NB_TRY(nb_json_string(reader, key, absent ? NB_JSON_OPTIONAL : NB_JSON_REQUIRED, &kept));
+    if (strcmp(kept, asked) == 0)
         return NB_OK;
     return nb_error_set(reader->error, NB_ERR_INPUT,
                         "cannot resume with another %s; expected %.16s, found %.16s; try the options of the first "
                         "run, or --force to begin anew",
-                        what, found, expected);
+                        what, kept, asked);
 }
 
 // Takes over where the run before was, after everything has been checked.
@@ -53,9 +55,10 @@ static nb_status take_record(nb_trainer *t, const nb_train_state *state, nb_erro
     nb_json_reader reader = {state->record, t->place.state, error};
     const json_t *recipe;
     uint64_t step = 0, n_tokens = 0, n_targets = 0, log_bytes = 0;
-    NB_TRY(same_text(&reader, "command", t->options.is_qat ? "qat" : "sft", "command"));
-    NB_TRY(same_text(&reader, "model", t->model_sha256, "model"));
-    NB_TRY(same_text(&reader, "traces", t->traces.sha256, "set of traces"));
+    NB_TRY(same_text(&reader, "command", NULL, t->options.is_qat ? "qat" : "sft", "command"));
+    NB_TRY(same_text(&reader, "products", "f32", nb_product_name(t->products), "kind of products"));
+    NB_TRY(same_text(&reader, "model", NULL, t->model_sha256, "model"));
+    NB_TRY(same_text(&reader, "traces", NULL, t->traces.sha256, "set of traces"));
     NB_TRY(nb_json_object(&reader, "recipe", NB_JSON_REQUIRED, &recipe));
     NB_TRY(nb_recipe_compare(recipe, t->recipe, error));
     NB_TRY(read_count(&reader, "step", t->n_steps, &step));

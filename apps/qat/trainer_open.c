@@ -54,7 +54,18 @@ static nb_net_options net_options(const nb_trainer *t, uint32_t rows)
                             .isa = t->options.isa,
                             .n_rows_max = rows,
                             .quant = t->options.is_qat ? NB_NET_W4A4KV4 : NB_NET_PLAIN,
+                            .products = t->products,
                             .recompute = t->options.recompute};
+}
+
+static void choose_products(nb_trainer *t)
+{
+    bool has_bf16 = nb_product_has_bf16();
+    t->products = (nb_product_kind)t->options.products;
+    if (t->options.products == NB_PRODUCTS_AUTO)
+        t->products = has_bf16 ? NB_PRODUCT_BF16 : NB_PRODUCT_F32;
+    if (t->products == NB_PRODUCT_BF16 && !has_bf16 && nb_product_runs(t->products))
+        nb_note("this CPU has neither AVX512_BF16 nor AMX; products in bf16 are slower here than in f32");
 }
 
 // Refuses a wrong model before the traces are read. Also the lengths that it allows.
@@ -207,6 +218,7 @@ static nb_status check_disk(const nb_trainer *t, nb_error *error)
 static nb_status look(nb_trainer *t, nb_error *error)
 {
     NB_TRY(nb_workers_create(&t->pool, t->options.n_threads, error));
+    choose_products(t);
     NB_TRY(look_at_model(t, error));
     if (!t->options.is_plan_only)
         NB_TRY(open_place(t, error));

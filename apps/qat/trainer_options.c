@@ -61,6 +61,9 @@ static const nb_option train_table[] = {
     TEXT("eval-traces", eval_traces, "FILE", "traces to measure the loss on, in between and at the end"),
     WHOLE("eval-every", eval_every, 1, 1000000000, "steps between measurements (default: a tenth of all)"),
     CHOICE("dtype", dtype, "f32|bf16", "of the result (default f32)"),
+    CHOICE("products", products, "f32|bf16|auto",
+           "operands of the products, sums are f32: bf16 is coarser, and faster where the CPU has AVX512_BF16\n"
+           "                                or AMX, which is where auto takes it (default f32)"),
     FLAG("recompute", recompute, "keep less of the forward pass: less memory, more time, the same bits"),
     TEXT("log", log, "FILE", "a line of JSON for each step"),
     TEXT("calib-out", calib_out, "FILE",

@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { NB_PRODUCTS_AUTO = 2 }; // a choice behind the kinds of kernels/grad/product.h
+
 typedef struct nb_train_options {
     bool is_qat;
     const char *model, *traces, *eval_traces, *out, *log, *calib_out, *isa;
-    int loss, schedule, if_long, dtype; // in the order of their choices
+    int loss, schedule, if_long, dtype, products; // in the order of their choices
     double lambda, entropy_threshold, rate, floor, warmup, epochs;
     double weight_decay, beta1, beta2, epsilon, clip;
     uint64_t n_steps, batch, rows, max_length, seed, stop_after, eval_every, save_every, n_threads;

@@ -78,11 +78,12 @@ void nb_trainer_log_step(nb_trainer *t, const nb_train_sums *sums, double rate, 
 {
     if (!t->log)
         return;
-    put_line(t, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f}", "step", (json_int_t)t->step,
-                          "loss", nb_trainer_loss(t, sums), "ce", mean(sums->ce, sums), "sem", mean(sums->sem, sums),
-                          "entropy", mean(sums->entropy, sums), "right", mean((double)sums->n_correct, sums), "lr",
-                          rate, "grad_norm", norm, "tokens", (json_int_t)sums->n_tokens, "targets",
-                          (json_int_t)sums->n_targets, "tok_s", (double)sums->n_tokens / seconds));
+    put_line(t,
+             json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:s, s:f}", "step", (json_int_t)t->step,
+                       "loss", nb_trainer_loss(t, sums), "ce", mean(sums->ce, sums), "sem", mean(sums->sem, sums),
+                       "entropy", mean(sums->entropy, sums), "right", mean((double)sums->n_correct, sums), "lr", rate,
+                       "grad_norm", norm, "tokens", (json_int_t)sums->n_tokens, "targets", (json_int_t)sums->n_targets,
+                       "products", nb_product_name(t->products), "tok_s", (double)sums->n_tokens / seconds));
 }
 
 void nb_trainer_log_eval(nb_trainer *t, const nb_train_sums *sums)
@@ -113,13 +114,13 @@ int nb_trainer_print_plan(const nb_trainer *t)
         {"total", "total", t->total_bytes},
         {"available", "available", t->available_bytes},
     };
-    json_t *object = json_pack("{s:I, s:I, s:I}", "rows", (json_int_t)t->rows, "steps", (json_int_t)t->n_steps,
-                               "longest", (json_int_t)t->traces.longest);
+    json_t *object = json_pack("{s:I, s:I, s:I, s:s}", "rows", (json_int_t)t->rows, "steps", (json_int_t)t->n_steps,
+                               "longest", (json_int_t)t->traces.longest, "products", nb_product_name(t->products));
     if (!t->options.is_json)
         printf("Memory plan of %s: micro-batches of %u tokens, longest trace %u, %" PRIu64 " steps of %" PRIu64
-               " traces%s\n",
+               " traces%s%s\n",
                command_name(t), t->rows, t->traces.longest, t->n_steps, t->options.batch,
-               t->options.recompute ? ", recomputing" : "");
+               t->options.recompute ? ", recomputing" : "", t->products == NB_PRODUCT_BF16 ? ", products in bf16" : "");
     for (size_t i = 0; i < NB_COUNT(lines); i++) {
         char text[32];
         json_object_set_new(object, lines[i].key, json_integer((json_int_t)lines[i].bytes));
@@ -163,11 +164,11 @@ json_t *nb_trainer_stage(const nb_trainer *t)
     char after[NB_HASH_TEXT_BYTES];
     nb_trainer_hash(t, after);
     json_t *stage =
-        json_pack("{s:s, s:s, s:o, s:s, s:O, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "command", command_name(t), "forward",
-                  t->options.is_qat ? "w4a4kv4" : "full", "traces", traces_json(t), "traces_of_sft", alignment(t),
-                  "recipe", t->recipe, "steps", (json_int_t)t->step, "tokens", (json_int_t)t->n_tokens, "targets",
-                  (json_int_t)t->n_targets, "loss_first", t->first_loss, "loss_last", t->last_loss, "parameters_before",
-                  t->model_sha256, "parameters_after", after);
+        json_pack("{s:s, s:s, s:s, s:o, s:s, s:O, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "command", command_name(t),
+                  "forward", t->options.is_qat ? "w4a4kv4" : "full", "products", nb_product_name(t->products), "traces",
+                  traces_json(t), "traces_of_sft", alignment(t), "recipe", t->recipe, "steps", (json_int_t)t->step,
+                  "tokens", (json_int_t)t->n_tokens, "targets", (json_int_t)t->n_targets, "loss_first", t->first_loss,
+                  "loss_last", t->last_loss, "parameters_before", t->model_sha256, "parameters_after", after);
     if (t->options.is_qat)
         json_object_set_new(stage, "traces_of_sft", json_string(alignment(t)));
     if (t->eval_loss >= 0)
@@ -189,6 +190,7 @@ static int report_json(const nb_trainer *t)
     if (t->eval_loss >= 0)
         json_object_set_new(object, "eval_loss", json_real(t->eval_loss));
     json_object_set_new(object, "ops", json_string(nb_net_isa(t->net)));
+    json_object_set_new(object, "products", json_string(nb_product_name(t->products)));
     return nb_out_json(object);
 }
 
@@ -209,9 +211,10 @@ int nb_trainer_report(const nb_trainer *t)
         printf("stopped after step %" PRIu64 " of %" PRIu64 "; --resume goes on from there\n", t->step, t->n_steps);
     else
         printf("%s: ", t->options.out);
-    printf("%s, %" PRIu64 " steps, %" PRIu64 " tokens, loss %.4f -> %.4f%s, %.0f tokens/s, %s, peak %s\n",
+    printf("%s, %" PRIu64 " steps, %" PRIu64
+           " tokens, loss %.4f -> %.4f%s, %.0f tokens/s with %s products, %s, peak %s\n",
            command_name(t), t->step, t->n_tokens, t->first_loss, t->last_loss, eval, tokens_per_second(t),
-           time_text(time, t->seconds), nb_bytes_text(peak, (double)peak_bytes()));
+           nb_product_name(t->products), time_text(time, t->seconds), nb_bytes_text(peak, (double)peak_bytes()));
     printf("traces: %" PRIu64 " documents, %" PRIu64 " too long and left out, %" PRIu64 " cut, SHA-256 %.16s%s%s\n",
            t->traces.n_documents, t->traces.n_dropped, t->traces.n_cut, t->traces.sha256, t->options.is_qat ? ", " : "",
            t->options.is_qat ? word : "");

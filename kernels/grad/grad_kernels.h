@@ -59,7 +59,9 @@ typedef struct nb_grad_kernels {
     // A vector of the E1M2 cache (the V layout of kernels/kv.h) as f32, g = 1.
     void (*kv_decode)(const uint8_t *vector, uint32_t head_dim, float *x);
     float (*dot)(const float *x, const float *y, uint32_t n);
-    void (*add)(float *sum, const float *x, uint32_t n); // sum += x
+    void (*add)(float *sum, const float *x, uint32_t n);                      // sum += x
+    void (*add_scaled)(float *sum, const float *x, float factor, uint32_t n); // sum += factor x
+    void (*to_bf16)(const float *x, uint32_t n, uint16_t *out);               // nearest, ties to even
     void (*logit_stats)(const float *z, uint32_t n, nb_grad_logits *stats);
     // z becomes scale p - sem p (ln p + H), less `scale` at `target`; p = e^(z - lse)
     void (*logit_gradient)(float *z, uint32_t n, const nb_grad_logits *stats, uint32_t target, float scale, float sem);

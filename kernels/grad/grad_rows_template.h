@@ -24,6 +24,18 @@ static void add(float *sum, const float *x, uint32_t n)
         sum[i] += x[i];
 }
 
+static void add_scaled(float *sum, const float *x, float factor, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        sum[i] += factor * x[i];
+}
+
+static void to_bf16(const float *x, uint32_t n, uint16_t *out)
+{
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = nb_bf16_encode(x[i]);
+}
+
 static void norm_backward(const float *x, const float *weight, float epsilon, const float *dy, uint32_t n, float *dx,
                           float *dweight)
 {
@@ -156,6 +168,8 @@ const nb_grad_kernels NB_GRAD_TABLE_NAME = {
     .kv_decode = kv_decode,
     .dot = dot,
     .add = add,
+    .add_scaled = add_scaled,
+    .to_bf16 = to_bf16,
     .logit_stats = logit_stats,
     .logit_gradient = logit_gradient,
 };

@@ -106,6 +106,7 @@ static const refusal refusals[] = {
     {2, "1 2", "0 1", FILES, "grad needs --out"},
     {2, "1 2", "0 1", FILES "--out g --loss mse", "ce"},
     {2, "1 2", "0 1", FILES "--out g --quant int8", "w4a4kv4"},
+    {2, "1 2", "0 1", FILES "--out g --products f16", "f32|bf16"},
     {2, "1 2", "0 1", FILES "--out g --lambda -1", "lambda"},
     {2, "1 2", "0 1", FILES "--out g --entropy-threshold 2", "entropy-threshold"},
     {2, "1 2", "0 1", FILES "--out g --isa abacus", "abacus"},

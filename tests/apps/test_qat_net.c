@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network in training: losses and gradients against PyTorch's in double, and against differences in double for
 // every family; predictions against the reference logits of inference; the same bits with any threads.
-#include "tests/apps/net_batches.h"
+#include "tests/apps/net_oracle.h"
 #include "tests/oracle/net_f64.h"
-#include "tests/support/oracle_tensors.h"
 
 static const char *const isas[] = {"scalar", "avx2", "avx512", "neon"};
 
@@ -14,58 +13,7 @@ static bool has_isa(const char *isa)
     return nb_ops_select(&ops, &exec, isa, NULL) == NB_OK;
 }
 
-// The path of a reference file; skips the test without it.
-static const char *data(const char *relative)
-{
-    const char *path = nb_test_data(relative);
-    if (!path)
-        skip();
-    return path ? path : "";
-}
-
 // ---- the trainer's reference batch --------------------------------------------------------------------------------
-
-#define TINY "models/oracle/train-tiny"
-
-typedef struct oracle_run {
-    const char *gradients;
-    nb_net_quant quant;
-    nb_net_loss_kind kind;
-    double ce, sem; // of train.json
-} oracle_run;
-
-static const oracle_run oracle_runs[] = {
-    {"grads_ce.st", NB_NET_PLAIN, NB_LOSS_CE, 5.590408922890343, 0.754191997705583},
-    {"grads_ce_sem.st", NB_NET_PLAIN, NB_LOSS_SEM, 5.590408922890343, 0.754191997705583},
-    {"grads_qat_ce.st", NB_NET_W4A4KV4, NB_LOSS_CE, 5.619598302397556, 0.8751931801065784},
-    {"grads_qat_ce_sem.st", NB_NET_W4A4KV4, NB_LOSS_SEM, 5.619598302397556, 0.8751931801065784},
-};
-
-static void assert_oracle_gradients(nb_net *net, const char *directory, const char *file)
-{
-    oracle_tensors tensors;
-    char path[128];
-    snprintf(path, sizeof path, "oracle/%s", file);
-    oracle_tensors_open(&tensors, directory, path);
-    size_t n;
-    const nb_param *params = nb_net_params(net, &n);
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t n_elements, n_rows;
-        float *expected = oracle_tensor_copy(&tensors, params[i].name, &n_elements, &n_rows);
-        assert_non_null(expected);
-        assert_int_equal(n_elements, params[i].n);
-        for (size_t j = 0; j < n_elements; j++) {
-            double difference = (double)params[i].grad[j] - (double)expected[j];
-            error += difference * difference;
-            norm += (double)expected[j] * (double)expected[j];
-        }
-        free(expected);
-    }
-    if (!(sqrt(error / norm) <= 1e-5))
-        fail_msg("%s: relative error %g of the gradients, allowed 1e-5", file, sqrt(error / norm));
-    oracle_tensors_close(&tensors);
-}
 
 static void equals_pytorch(void **state)
 {
@@ -90,7 +38,9 @@ static void equals_pytorch(void **state)
         assert_int_equal(sums.n_targets, 46);
         assert_true(fabs(sums.ce / 46 - run->ce) <= 1e-5 * run->ce);
         assert_true(fabs(sums.sem / 46 - run->sem) <= 1e-5 * run->sem);
-        assert_oracle_gradients(net, directory, run->gradients);
+        double error = oracle_gradient_error(net, directory, run->gradients);
+        if (!(error <= 1e-5))
+            fail_msg("%s: relative error %g of the gradients, allowed 1e-5", run->gradients, error);
         nb_net_close(net);
     }
     nb_pool_free(pool);
@@ -289,10 +239,11 @@ static void the_same_bits_with_any_threads(void **state)
     static test_batch b;
     random_model_write(&medium, "medium", 3);
     random_model_write(&medium3, "medium3", 4);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < (nb_product_runs(NB_PRODUCT_BF16) ? 8 : 4); i++) {
         const char *directory = i % 2 ? "medium3" : "medium";
         test_batch_random(&b, (const uint32_t[]){150, 1, 230, 60, 129, 77}, 6, i % 2 ? 600 : 150, 9);
-        nb_net_options options = {.quant = i / 2 ? NB_NET_W4A4KV4 : NB_NET_PLAIN};
+        nb_net_options options = {.quant = i / 2 % 2 ? NB_NET_W4A4KV4 : NB_NET_PLAIN,
+                                  .products = i / 4 ? NB_PRODUCT_BF16 : NB_PRODUCT_F32};
         nb_net_sums sums, again;
         size_t n;
         float *expected = step_gradients(directory, &b, options, 1, &sums, &n);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row-wise kernels of training, every table: gradients against central differences in double, decoders against the
 // encoders of inference, logits against double.
+#include "kernels/floats.h"
 #include "kernels/nvfp4.h"
 #include "tests/kernels/grad/grad_tables.h"
 
@@ -276,8 +277,48 @@ static void sums_of(const nb_grad_kernels *grad, const nb_cpu_kernels *cpu)
             y[i] = sum[i] + x[i];
         grad->add(sum, x, n);
         assert_memory_equal(sum, y, n * sizeof *y);
+        for (uint32_t i = 0; i < n; i++)
+            y[i] = sum[i] + 0.25f * x[i]; // exact products: fused or not, the same
+        grad->add_scaled(sum, x, 0.25f, n);
+        assert_memory_equal(sum, y, n * sizeof *y);
         fixture_release();
     }
+}
+
+typedef struct bf16_case {
+    float x;
+    uint16_t expected;
+} bf16_case;
+
+static void bf16_of(const nb_grad_kernels *grad, const nb_cpu_kernels *cpu)
+{
+    (void)cpu;
+    static const bf16_case exact[] = {
+        {1.0f, 0x3f80},      {-1.0f, 0xbf80},       {0.0f, 0x0000},          {-0.0f, 0x8000},
+        {0x1.01p0f, 0x3f80}, {0x1.03p0f, 0x3f82},   {0x1.010002p0f, 0x3f81}, {0x1.fffffep127f, 0x7f80},
+        {0x1p-133f, 0x0001}, {0x1p-134f, 0x0000},   {0x1.8p-133f, 0x0002},   {(float)INFINITY, 0x7f80},
+        {2688.0f, 0x4528},   {-0x1.02p-9f, 0xbb01},
+    };
+    fixture_rng rng = {19};
+    for (uint32_t n = 1; n < 100; n += 7) {
+        float *x = fixture_memory(n * sizeof *x);
+        uint16_t *out = fixture_memory(n * sizeof *out);
+        for (uint32_t i = 0; i < n; i++)
+            x[i] = i < NB_COUNT(exact) ? exact[i].x : fixture_float(&rng);
+        grad->to_bf16(x, n, out);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(out[i], i < NB_COUNT(exact) ? exact[i].expected : nb_bf16_encode(x[i]));
+        x[n - 1] = nb_f32_from_bits(0x7fffffff); // rounding its bits would give -0
+        grad->to_bf16(x, n, out);
+        assert_true((out[n - 1] & 0x7fff) > 0x7f80);
+        fixture_release();
+    }
+}
+
+static void rounds_to_bf16(void **state)
+{
+    (void)state;
+    each_grad_table(bf16_of);
 }
 
 static void sums(void **state)
@@ -296,6 +337,7 @@ int main(void)
         cmocka_unit_test(decodes_the_cache),
         cmocka_unit_test(logit_gradients),
         cmocka_unit_test(sums),
+        cmocka_unit_test(rounds_to_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
