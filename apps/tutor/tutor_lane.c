@@ -50,14 +50,13 @@ static nb_verdict verdict_of(nb_step_verdict verdict)
     return verdict == NB_STEP_WRONG ? NB_VERDICT_WRONG : NB_VERDICT_UNCHECKED;
 }
 
-// "584 + 285:"
-static bool is_heading(const char *text, size_t bytes)
+// "584 + 285:" as the step "584 + 285 = 0".
+static bool is_heading(const char *text, size_t bytes, char step[NB_VALUE_BYTES], nb_step_parts *parts)
 {
-    char step[NB_VALUE_BYTES];
     if (bytes < 2 || text[bytes - 1] != ':')
         return false;
-    int n = snprintf(step, sizeof step, "%.*s = 0", (int)(bytes - 1), text);
-    return n > 0 && (size_t)n < sizeof step && nb_step_check(step, (size_t)n, NULL) != NB_STEP_NONE;
+    int n = snprintf(step, NB_VALUE_BYTES, "%.*s = 0", (int)(bytes - 1), text);
+    return n > 0 && n < NB_VALUE_BYTES && nb_step_check(step, (size_t)n, parts) != NB_STEP_NONE;
 }
 
 static nb_verdict judge_answer(const nb_lane *lane, const char *answer, const char *last)
@@ -77,15 +76,11 @@ static nb_verdict judge_answer(const nb_lane *lane, const char *answer, const ch
     return verdict;
 }
 
-static nb_checked_line judge_step(const nb_lane *lane, nb_checked_line line, nb_step_verdict verdict,
-                                  const nb_step_parts *parts)
+static void find_stranger(const nb_lane *lane, nb_checked_line *line, const nb_step_parts *parts)
 {
     nb_span stranger = lane->rules.question ? nb_sources_missing(&lane->sources, parts) : (nb_span){NULL, 0};
-    line.is_step = true;
-    line.verdict = verdict_of(verdict);
     if (stranger.text)
-        snprintf(line.stranger, sizeof line.stranger, "%.*s", (int)stranger.bytes, stranger.text);
-    return line;
+        snprintf(line->stranger, sizeof line->stranger, "%.*s", (int)stranger.bytes, stranger.text);
 }
 
 // Equations among words, the answer, or both.
@@ -117,16 +112,20 @@ static nb_checked_line judge(const nb_lane *lane, size_t bytes, char result[NB_V
     const char *text = nb_growing_text(&lane->line);
     nb_checked_line line = {
         .verdict = NB_VERDICT_UNCHECKED, .n_redone = lane->n_tries, .is_reasoning = !lane->in_answer};
+    char as_step[NB_VALUE_BYTES];
     nb_step_parts parts;
     result[0] = 0;
     nb_step_verdict step = nb_step_check(text, bytes, &parts);
     if (step != NB_STEP_NONE) {
+        line.is_step = true;
+        line.verdict = verdict_of(step);
         copy_span(result, parts.result);
-        return judge_step(lane, line, step, &parts);
-    }
-    if (!is_heading(text, bytes))
+    } else if (is_heading(text, bytes, as_step, &parts)) {
+        line.verdict = NB_VERDICT_HEADING;
+    } else {
         return judge_prose(lane, line, text, bytes, result);
-    line.verdict = NB_VERDICT_HEADING;
+    }
+    find_stranger(lane, &line, &parts);
     return line;
 }
 

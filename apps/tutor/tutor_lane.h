@@ -24,7 +24,7 @@ typedef struct nb_checked_line {
     bool is_step;      // "a op b = c", checked or uncheckable, or prose with equations that were checked
     bool is_reasoning; // stood inside <think>
     bool has_answer;   // names the answer
-    char stranger[32]; // a step's number that comes from nowhere, "": none
+    char stranger[32]; // a step's or heading's number that comes from nowhere, "": none
 } nb_checked_line;
 
 typedef enum nb_lane_next {

@@ -79,12 +79,12 @@ static void say_answer(const nb_tutor_show *show, const nb_checked_line *line, c
 static void print_marks(const nb_tutor_show *show, const nb_checked_line *line)
 {
     char words[2 * NB_VALUE_BYTES + 64] = "";
-    if (line->verdict == NB_VERDICT_RIGHT && line->stranger[0]) {
+    if (line->stranger[0] && (line->verdict == NB_VERDICT_RIGHT || line->verdict == NB_VERDICT_HEADING)) {
         snprintf(words, sizeof words, "where does %s come from?", line->stranger);
         nb_tutor_show_mark(show->has_colour, '?', words);
     } else if (line->verdict == NB_VERDICT_UNCHECKED) {
         nb_tutor_show_mark(show->has_colour, '?', "not checked");
-    } else {
+    } else if (line->verdict != NB_VERDICT_HEADING) {
         if (line->has_answer)
             say_answer(show, line, words, sizeof words);
         else if (line->verdict == NB_VERDICT_WRONG)
@@ -104,7 +104,7 @@ static void print_line(nb_tutor_show *show, const nb_checked_line *line)
     size_t width = columns(line->text);
     fputs("  ", stdout);
     nb_terminal_write(stdout, line->text, strlen(line->text), true);
-    if (line->verdict != NB_VERDICT_HEADING) {
+    if (line->verdict != NB_VERDICT_HEADING || line->stranger[0] || line->n_redone) {
         printf("%*s", width < MARK_COLUMN ? (int)(MARK_COLUMN - width) : 2, "");
         print_marks(show, line);
     }

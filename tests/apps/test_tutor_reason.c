@@ -221,6 +221,21 @@ static void numbers_need_a_source(void **state)
     assert_false(nb_lane_is_checked(&reasoning.lanes[0]));
 }
 
+// Else a heading would be the source of what it names.
+static void numbers_of_headings_need_one_too(void **state)
+{
+    (void)state;
+    run_one(SCRIPT("53 + 6:\n", "35 + 6:\n35 + 5 = 40\n40 + 1 = 41\n60 * 41:\n|The answer is 41."),
+            (nb_lane_rules){.n_retries = 2, .question = "Noor has 35 keys and 6 more"});
+    assert_string_equal(shown, "35 + 6::1;35 + 5 = 40+0;40 + 1 = 41+0;60 * 41::0;The answer is 41.+0;");
+    assert_true(nb_lane_is_checked(&reasoning.lanes[0]));
+    release(state);
+    run_one(SCRIPT("53 + 6:\n53 + 6 = 59\n|The answer is 59."),
+            (nb_lane_rules){.n_retries = 0, .question = "Noor has 35 keys and 6 more"});
+    assert_string_equal(shown, "53 + 6:!:0;53 + 6 = 59+0;The answer is 59.+0;");
+    assert_false(nb_lane_is_checked(&reasoning.lanes[0]));
+}
+
 static void the_answer_is_the_last_result(void **state)
 {
     (void)state;
@@ -306,6 +321,7 @@ int main(void)
         TEST(what_stays_wrong_is_marked),
         TEST(a_dead_end_starts_over),
         TEST(numbers_need_a_source),
+        TEST(numbers_of_headings_need_one_too),
         TEST(the_answer_is_the_last_result),
         TEST(what_cannot_be_checked_says_so),
         TEST(plain_decoding_takes_nothing_back),
