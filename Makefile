@@ -238,9 +238,9 @@ faults: ## every allocation, read, write, map, rename ... of every operation mad
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 	@$(AGAIN) faults-pull
 
-faults-run: all $(BUILD)/tests/apps/test_failures $(BUILD)/tests/apps/test_run_failures
-	NB_FAULTS=all $(BUILD)/tests/apps/test_failures
-	NB_FAULTS=all $(BUILD)/tests/apps/test_run_failures
+FAULT_TESTS := $(addprefix $(BUILD)/tests/apps/,test_failures test_run_failures test_json_failures)
+faults-run: all $(FAULT_TESTS)
+	set -e; for test in $(FAULT_TESTS); do NB_FAULTS=all $$test; done
 
 # Without a sanitizer, which lets no allocation of a thread fail.
 faults-pull: $(BUILD)/tests/hub/test_pull_failures

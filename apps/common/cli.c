@@ -2,12 +2,15 @@
 #include "apps/common/cli.h"
 
 #include <errno.h>
+#include <gmp.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "apps/common/growing_text.h"
 
@@ -64,8 +67,12 @@ int nb_fail_error(nb_status status, const nb_error *error)
     return nb_fail(code, "%s", error->text[0] ? error->text : "failed without a reason given");
 }
 
+// Several threads may meet the end of memory at once: the first speaks and ends the program, the others wait for that.
 void nb_out_of_memory(void)
 {
+    static atomic_flag is_told = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&is_told))
+        pause();
     exit(nb_fail(NB_EXIT_FIT, "out of memory"));
 }
 
@@ -89,6 +96,24 @@ void *nb_resize(void *memory, size_t bytes)
 char *nb_copy_text(const char *text)
 {
     return checked(strdup(text));
+}
+
+static void *resize_number(void *memory, size_t old_bytes, size_t bytes)
+{
+    (void)old_bytes;
+    return nb_resize(memory, bytes);
+}
+
+static void free_number(void *memory, size_t bytes)
+{
+    (void)bytes;
+    free(memory);
+}
+
+void nb_memory_install(void)
+{
+    json_set_alloc_funcs(nb_alloc, free);
+    mp_set_memory_functions(nb_alloc, resize_number, free_number);
 }
 
 int nb_out_flush(void)

@@ -31,6 +31,10 @@ void *nb_alloc(size_t bytes); // zeroed
 void *nb_resize(void *memory, size_t bytes);
 _Noreturn void nb_out_of_memory(void);
 char *nb_copy_text(const char *text);
+// From here on jansson and GMP have this memory too, also where the library calls them: what they make is whole, or
+// the program ends (by itself jansson leaves out what it has no room for, and GMP aborts). NULL from jansson then tells
+// of a value that JSON does not have. The first call of every program.
+void nb_memory_install(void);
 
 // Flushes stdout. 0, or exit code 1 after the error line; a pipe closed by its reader fails without a line.
 int nb_out_flush(void);

@@ -24,7 +24,7 @@ const char *nb_growing_text(const nb_growing *growing); // never NULL
 bool nb_growing_read(nb_growing *growing, FILE *file, size_t max_bytes);
 
 // Adds `value` as JSON with jansson's `flags`; the value is released. Ends the program, as for any lack of memory, when
-// it is NULL or cannot be written whole. (json_dumps leaves out, without a word, what its buffer has no room for.)
+// it is NULL or cannot be written whole.
 void nb_growing_add_json(nb_growing *growing, json_t *value, size_t flags);
 
 // A call that fills a buffer and says, with NB_ERR_FIT, how much room it needs, made until there is enough:

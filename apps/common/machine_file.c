@@ -103,7 +103,7 @@ static void make_text(nb_growing *text, const nb_machine_file *file)
     nb_placement_rates rates = file->rates;
     json_t *root = json_pack("{s:i, s:s, s:s, s:I}", "version", FORMAT_VERSION, "cpu", file->cpu, "release",
                              file->release, "memory_total_bytes", (json_int_t)file->memory_total);
-    for (size_t i = 0; root && i < NB_COUNT_OF(rate_fields); i++)
+    for (size_t i = 0; i < NB_COUNT_OF(rate_fields); i++)
         json_object_set_new(root, rate_fields[i].name, nb_json_real(*rate_of(&rates, &rate_fields[i])));
     nb_growing_add_json(text, root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 }

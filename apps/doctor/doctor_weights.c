@@ -13,6 +13,7 @@
 
 #include "apps/common/cli.h"
 #include "apps/common/growing_text.h"
+#include "apps/common/unfinished.h"
 
 enum {
     HIDDEN = 1024,
@@ -264,6 +265,14 @@ static bool make_folder(trial *t)
     return true;
 }
 
+static void remove_trial(void *user)
+{
+    const trial *t = user;
+    unlink(t->config);
+    unlink(t->weights);
+    rmdir(t->folder);
+}
+
 bool nb_doctor_measure_weights(nb_placement_rates *rates, char *why, size_t capacity)
 {
     trial t = {.why = why, .capacity = capacity};
@@ -275,13 +284,13 @@ bool nb_doctor_measure_weights(nb_placement_rates *rates, char *why, size_t capa
     sigprocmask(SIG_BLOCK, &keyboard, &before); // or a large file would be left behind
     bool is_good = make_folder(&t);
     if (is_good) {
+        nb_unfinished_add(remove_trial, &t);
         is_good = choose_size(&t);
         if (is_good && !(write_config(&t) && write_weights(&t)))
             is_good = fail(&t, "cannot write to the model store", strerror(errno));
         is_good = is_good && measure(&t, rates);
-        unlink(t.config);
-        unlink(t.weights);
-        rmdir(t.folder);
+        remove_trial(&t);
+        nb_unfinished_remove(&t);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return is_good;

@@ -57,6 +57,7 @@ static int fail_unknown(const char *name)
 
 int main(int argc, char **argv)
 {
+    nb_memory_install();
     setlocale(LC_CTYPE, "C.UTF-8"); // line editing knows characters; numbers keep their point
     nb_interrupt_install();
     const char *name = argc > 1 ? argv[1] : NULL;

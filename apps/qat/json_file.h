@@ -9,7 +9,7 @@
 #include "platform/base.h"
 
 // Written whole or not at all, as `name` in `directory`, or (directory NULL) as the path `name`. The document is
-// released; NULL is a lack of memory. Errors: NB_ERR_SYSTEM.
+// released. Errors: NB_ERR_SYSTEM.
 NB_MUST_USE nb_status nb_json_file_write(const char *directory, const char *name, json_t *document, nb_error *error);
 
 #endif

@@ -51,6 +51,7 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    nb_memory_install();
     nb_interrupt_install();
     if (argc < 2) {
         print_help(stderr);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/common/growing_text.h"
 #include "platform/file.h"
 #include "platform/path.h"
 #include "runtime/json.h"
@@ -42,11 +43,15 @@ static nb_status write_file(const char *directory, const char *name, const char 
 
 // ---- declarations -------------------------------------------------------------------------------------------------
 
+// NULL when a pattern is not UTF-8.
 static json_t *exclude_list(const char *const *ignore, size_t n_ignore)
 {
     json_t *list = json_pack("[s]", "lm_head");
     for (size_t i = 0; i < n_ignore; i++)
-        json_array_append_new(list, json_string(ignore[i]));
+        if (json_array_append_new(list, json_string(ignore[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
 }
 
@@ -70,13 +75,12 @@ static json_t *wrapped_declaration(const char *const *ignore, size_t n_ignore)
                      "exclude_modules", exclude_list(ignore, n_ignore));
 }
 
-static nb_status dump(json_t *object, char **text, nb_error *error)
+static nb_status dump(json_t *object, nb_growing *text, nb_error *error)
 {
-    *text = nb_json_text(object, JSON_INDENT(2));
-    json_decref(object);
-    if (*text)
-        return NB_OK;
-    return nb_error_set(error, NB_ERR_INPUT, "--ignore: expected patterns in UTF-8, found other bytes");
+    if (!object)
+        return nb_error_set(error, NB_ERR_INPUT, "--ignore: expected patterns in UTF-8, found other bytes");
+    nb_growing_add_json(text, object, JSON_INDENT(2));
+    return NB_OK;
 }
 
 // The declaration goes in before the last brace, as text, so that numbers and order of all else stay as they were.
@@ -112,21 +116,22 @@ static nb_status rewrite_config(const char *config, size_t bytes, const char *ta
 nb_status nb_quantize_write_config(const char *source, const char *target, const char *const *ignore, size_t n_ignore,
                                    nb_error *error)
 {
-    char path[PATH_MAX], *config = NULL, *flat = NULL, *wrapped = NULL;
+    char path[PATH_MAX], *config = NULL;
     size_t bytes;
+    nb_growing flat = {0}, wrapped = {0};
     NB_TRY(join_path(path, source, "config.json", error));
     NB_TRY(nb_file_read(path, NB_LIMIT_CONFIG_BYTES, &config, &bytes, error));
     nb_status status = dump(flat_declaration(ignore, n_ignore), &flat, error);
     if (status == NB_OK)
         status = dump(wrapped_declaration(ignore, n_ignore), &wrapped, error);
     if (status == NB_OK)
-        status = rewrite_config(config, bytes, target, flat, error);
+        status = rewrite_config(config, bytes, target, flat.text, error);
     if (status == NB_OK)
-        status = write_file(target, "hf_quant_config.json", (const char *[]){wrapped, "\n"},
-                            (const size_t[]){strlen(wrapped), 1}, 2, error);
+        status = write_file(target, "hf_quant_config.json", (const char *[]){wrapped.text, "\n"},
+                            (const size_t[]){wrapped.bytes, 1}, 2, error);
     free(config);
-    free(flat);
-    free(wrapped);
+    nb_growing_release(&flat);
+    nb_growing_release(&wrapped);
     return status;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/common/unfinished.h"
 #include "platform/path.h"
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
@@ -158,21 +159,9 @@ static int empty_directory(const char *path)
     return result;
 }
 
-// Running out of memory ends the process in the middle; what is half-written goes with it.
-static nb_staging *unpublished;
-
-static void discard_unpublished(void)
+static void discard(void *staging)
 {
-    if (unpublished)
-        nb_staging_discard(unpublished);
-}
-
-static void discard_at_exit(nb_staging *staging)
-{
-    static bool is_registered;
-    unpublished = staging;
-    if (!is_registered)
-        is_registered = atexit(discard_unpublished) == 0;
+    nb_staging_discard(staging);
 }
 
 nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_replace, nb_error *error)
@@ -188,7 +177,7 @@ nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_r
         memset(staging, 0, sizeof *staging);
         return status;
     }
-    discard_at_exit(staging);
+    nb_unfinished_add(discard, staging);
     if (empty_directory(staging->path) != 0) {
         status = nb_path_error("empty", staging->path, errno, error);
         nb_staging_discard(staging);
@@ -250,7 +239,6 @@ void nb_staging_discard(nb_staging *staging)
         remove_tree(staging->path);
     if (staging->final_path[0])
         close(staging->fd);
-    if (unpublished == staging)
-        unpublished = NULL;
+    nb_unfinished_remove(staging);
     memset(staging, 0, sizeof *staging);
 }

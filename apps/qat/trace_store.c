@@ -319,18 +319,14 @@ nb_status nb_traces_save(const nb_traces *traces, const char *path, nb_error *er
 
 nb_status nb_traces_write_ids(const nb_traces *traces, uint64_t n_documents, const char *path, nb_error *error)
 {
-    nb_writer file;
-    nb_growing line = {0};
-    nb_status status = nb_writer_open(&file, path, error);
-    for (uint64_t i = 0; status == NB_OK && i < nb_min(n_documents, traces->n_documents); i++) {
-        nb_growing_clear(&line);
+    nb_growing text = {0};
+    for (uint64_t i = 0; i < nb_min(n_documents, traces->n_documents); i++)
         for (uint64_t t = traces->starts[i]; t < traces->starts[i + 1]; t++) {
             char id[16];
             int n = snprintf(id, sizeof id, "%d%c", traces->ids[t], t + 1 < traces->starts[i + 1] ? ' ' : '\n');
-            nb_growing_add(&line, id, (size_t)n);
+            nb_growing_add(&text, id, (size_t)n);
         }
-        status = nb_writer_write(&file, line.text, line.bytes, error);
-    }
-    nb_growing_release(&line);
-    return status == NB_OK ? nb_writer_commit(&file, error) : status;
+    nb_status status = nb_file_write(path, nb_growing_text(&text), text.bytes, error);
+    nb_growing_release(&text);
+    return status;
 }

@@ -5,6 +5,7 @@
 
 #include "apps/common/growing_text.h"
 #include "apps/common/option_table.h"
+#include "apps/common/unfinished.h"
 #include "apps/qat/qat_commands.h"
 #include "apps/tutor/traces/traces.h"
 #include "platform/file.h"
@@ -113,14 +114,21 @@ static nb_status write_all(nb_problems *problems, const traces_options *options,
     return NB_OK;
 }
 
+static void abort_writer(void *writer)
+{
+    nb_writer_abort(writer);
+}
+
 static nb_status write_file(nb_problems *problems, const traces_options *options, nb_error *error)
 {
     nb_writer file;
     NB_TRY(nb_writer_open(&file, options->out, error));
+    nb_unfinished_add(abort_writer, &file);
     nb_status status = write_all(problems, options, &file, error);
     if (status == NB_OK)
-        return nb_writer_commit(&file, error);
+        status = nb_writer_commit(&file, error);
     nb_writer_abort(&file);
+    nb_unfinished_remove(&file);
     return status;
 }
 

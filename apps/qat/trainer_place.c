@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/common/unfinished.h"
 #include "apps/qat/trainer.h"
 #include "platform/path.h"
 
@@ -37,23 +38,11 @@ static void remove_leftovers(const nb_train_place *place)
     closedir(directory);
 }
 
-// Running out of memory ends the process in the middle; a folder without a checkpoint goes with it.
-static nb_train_place *in_use;
-
-static void close_in_use(void)
+// A folder without a checkpoint goes too.
+static void close_unfinished(void *place)
 {
-    if (!in_use)
-        return;
-    remove_leftovers(in_use);
-    nb_train_place_close(in_use);
-}
-
-static void close_at_exit(nb_train_place *place)
-{
-    static bool is_registered;
-    in_use = place;
-    if (!is_registered)
-        is_registered = atexit(close_in_use) == 0;
+    remove_leftovers(place);
+    nb_train_place_close(place);
 }
 
 nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *error)
@@ -74,7 +63,7 @@ nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *
                             nb_path_dots(place->path), nb_path_tail(place->path));
     }
     place->is_open = true;
-    close_at_exit(place);
+    nb_unfinished_add(close_unfinished, place);
     remove_leftovers(place);
     return NB_OK;
 }
@@ -96,5 +85,5 @@ void nb_train_place_close(nb_train_place *place)
     (void)rmdir(place->path);        // stays while something is in it
     close(place->fd);
     place->is_open = false;
-    in_use = NULL;
+    nb_unfinished_remove(place);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 #include "apps/qat/json_file.h"
 #include "platform/file.h"
 #include "platform/path.h"
@@ -42,7 +43,7 @@ nb_status nb_training_read(json_t **record, const char *directory, nb_error *err
     NB_TRY(name_file(path, directory, error));
     if (!nb_file_exists(path)) {
         *record = json_pack("{s:[]}", "stages");
-        return *record ? NB_OK : nb_error_set(error, NB_ERR_SYSTEM, "out of memory for %s", file_name);
+        return NB_OK;
     }
     NB_TRY(nb_file_read(path, MAX_BYTES, &text, &bytes, error));
     nb_status status = nb_json_parse(record, text, bytes, MAX_VALUES, file_name, error);
@@ -80,14 +81,16 @@ nb_status nb_training_write(const json_t *record, const char *directory, nb_erro
 
 static nb_status differ(const char *key, const json_t *kept, const json_t *asked, nb_error *error)
 {
-    char *texts[2] = {nb_json_text(kept, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)),
-                      nb_json_text(asked, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9))};
+    nb_growing texts[2] = {0};
+    if (kept)
+        nb_growing_add_json(&texts[0], json_incref((json_t *)kept), JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    nb_growing_add_json(&texts[1], json_incref((json_t *)asked), JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
     nb_status status = nb_error_set(error, NB_ERR_INPUT,
                                     "cannot resume with another %s; expected %.80s, found %.80s; try the options of "
                                     "the first run, or --force to begin anew",
-                                    key, texts[0] ? texts[0] : "none", texts[1] ? texts[1] : "none");
-    free(texts[0]);
-    free(texts[1]);
+                                    key, kept ? texts[0].text : "none", texts[1].text);
+    nb_growing_release(&texts[0]);
+    nb_growing_release(&texts[1]);
     return status;
 }
 

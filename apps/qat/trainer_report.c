@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "apps/common/cli.h"
+#include "apps/common/growing_text.h"
 #include "apps/qat/trainer.h"
 #include "apps/qat/trainer_record.h"
-#include "runtime/json.h"
 
 static const char *command_name(const nb_trainer *t)
 {
@@ -59,14 +59,14 @@ void nb_trainer_hide(nb_trainer *t)
 
 static void put_line(nb_trainer *t, json_t *line)
 {
-    char *text = t->log ? nb_json_text(line, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    if (text && (fprintf(t->log, "%s\n", text) < 0 || fflush(t->log) != 0) && !t->log_failed) {
+    nb_growing text = {0};
+    nb_growing_add_json(&text, line, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    if ((fprintf(t->log, "%s\n", text.text) < 0 || fflush(t->log) != 0) && !t->log_failed) {
         nb_trainer_hide(t);
         nb_note("cannot write %s; going on without it", t->options.log);
         t->log_failed = true;
     }
-    free(text);
-    json_decref(line);
+    nb_growing_release(&text);
 }
 
 static double mean(double sum, const nb_train_sums *sums)

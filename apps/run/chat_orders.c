@@ -48,7 +48,7 @@ static bool add_message(json_t *list, const char *role, const char *content)
     return json_array_append_new(list, json_pack("{s:s, s:s}", "role", role, "content", content)) == 0;
 }
 
-// NULL where a message is missing: memory ran out, or it is not UTF-8.
+// NULL when a message is not UTF-8.
 static json_t *conversation_json(const nb_chat *chat)
 {
     json_t *list = json_array();
@@ -93,7 +93,7 @@ static void do_save(nb_chat *chat, const char *rest)
     }
     json_t *list = conversation_json(chat);
     if (!list)
-        nb_note("cannot write %s: a message is not UTF-8, or memory ran out", rest);
+        nb_note("cannot write %s: a message is not UTF-8", rest);
     else if (!write_json(list, rest))
         nb_note("cannot write %s: %s", rest, strerror(errno));
     else if (nb_session_length(chat->run->session) && nb_session_save(chat->run->session, ring, &error) != NB_OK)

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "apps/common/unfinished.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "rows are written as they lie in memory");
 
 struct nb_logits_file {
@@ -17,10 +19,19 @@ struct nb_logits_file {
     int error;
 };
 
+static void remove_temporary(void *user)
+{
+    const nb_logits_file *file = user;
+    if (file->temporary[0])
+        unlink(file->temporary);
+}
+
 static int fail_open(nb_logits_file *file, const char *path)
 {
+    int code = nb_fail(NB_EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
+    remove_temporary(file);
     free(file);
-    return nb_fail(NB_EXIT_FAILED, "cannot write %s: %s", path, strerror(errno));
+    return code;
 }
 
 int nb_logits_file_open(nb_logits_file **opened, const char *path)
@@ -44,6 +55,7 @@ int nb_logits_file_open(nb_logits_file **opened, const char *path)
     }
     if (!file->stream)
         return fail_open(file, path);
+    nb_unfinished_add(remove_temporary, file);
     *opened = file;
     return NB_EXIT_OK;
 }
@@ -69,8 +81,9 @@ int nb_logits_file_close(nb_logits_file *file, bool is_whole)
         is_closed = rename(file->temporary, file->path) == 0;
     if (is_whole && !is_closed)
         code = nb_fail(NB_EXIT_FAILED, "cannot write %s: %s", file->path, strerror(errno));
-    if ((!is_whole || !is_closed) && file->temporary[0])
-        unlink(file->temporary);
+    if (!is_whole || !is_closed)
+        remove_temporary(file);
+    nb_unfinished_remove(file);
     free(file);
     return code;
 }

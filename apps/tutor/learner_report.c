@@ -154,8 +154,13 @@ static int write_file(nb_learners *learners, const char *learner, const char *pa
     bool is_special = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
     int descriptor = is_special || n < 0 || (size_t)n >= sizeof temporary ? -1 : mkstemp(temporary);
     FILE *file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
-    if (!file)
-        return nb_fail(NB_EXIT_FAILED, "cannot write %.300s: %s", path, is_special ? "not a file" : strerror(errno));
+    if (!file) {
+        int code =
+            nb_fail(NB_EXIT_FAILED, "cannot write %.300s: %s", path, is_special ? "not a file" : strerror(errno));
+        if (descriptor >= 0)
+            unlink(temporary);
+        return code;
+    }
     int code = write_csv(learners, learner, file);
     bool is_written = fflush(file) == 0 && !ferror(file) && fsync(descriptor) == 0;
     is_written = fclose(file) == 0 && is_written;

@@ -115,6 +115,7 @@ static void what_cannot_be_quantised_is_refused(void **state)
     check_refused(model_path("qwen2-modelopt"), NULL, NULL);
     check_refused(model_path("qwen2-ct"), NULL, NULL);
     check_refused(model_path("qwen2"), "--ignore", "*.q_proj");
+    check_refused(model_path("qwen2"), "--ignore", "\xff*");
     check_refused(model_path("qwen2"), "--shift", "missing.st");
     check_refused(model_path("qwen2"), "--calib", "missing.txt");
     assert_true(nb_scratch_put("ids.txt", "1 2 1009\n"));

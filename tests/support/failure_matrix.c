@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "apps/common/cli.h"
+
 void nb_result_put(nb_result *r, const void *data, size_t bytes)
 {
     assert_true(r->bytes + bytes <= sizeof r->data);
@@ -127,6 +129,7 @@ static nb_status run_command(const nb_operation *o, nb_fault kind, uint64_t n, i
     if (child == 0) {
         static nb_result ignored;
         die_of_signals();
+        nb_memory_install(); // as the programs' mains
         nb_counters counters = nb_counters_read();
         arm(kind, n, reason);
         nb_status status = o->run(&ignored, error);
