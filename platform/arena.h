@@ -49,6 +49,13 @@ static inline size_t nb_size_product(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
+// a + b likewise: for sums of what arenas counted.
+static inline size_t nb_size_sum(size_t a, size_t b)
+{
+    size_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
 // Errors: NB_ERR_FIT when the plan overflows or the system has not that much; the arena stays in counting mode then.
 NB_MUST_USE nb_status nb_arena_place(nb_arena *arena, nb_error *error);
 void nb_arena_seal(nb_arena *arena);

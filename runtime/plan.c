@@ -88,11 +88,6 @@ void nb_plan_release(nb_session_buffers *b)
     nb_arena_release(&b->exchange);
 }
 
-static uint64_t sum(uint64_t a, uint64_t b) // saturates as the arenas do
-{
-    return a + b < a ? UINT64_MAX : a + b;
-}
-
 void nb_plan_report(const nb_session_buffers *b, const nb_model *model, uint64_t text_bytes,
                     const nb_session_shape *shape, nb_plan *plan)
 {
@@ -101,7 +96,7 @@ void nb_plan_report(const nb_session_buffers *b, const nb_model *model, uint64_t
     size_t n = shape->n_sessions;
     *plan = (nb_plan){.weights_mapped = model->is_resident ? 0 : model->weight_bytes,
                       .weights_resident = model->resident_bytes,
-                      .host = sum(model->host_bytes + text_bytes, nb_size_product(n, b->host.counted_bytes)),
+                      .host = nb_size_sum(model->host_bytes + text_bytes, nb_size_product(n, b->host.counted_bytes)),
                       .cache = nb_size_product(n, b->cache.counted_bytes),
                       .scratch = nb_size_product(n, b->scratch_arena.counted_bytes),
                       .exchange = nb_size_product(n, b->exchange.counted_bytes),
@@ -110,7 +105,7 @@ void nb_plan_report(const nb_session_buffers *b, const nb_model *model, uint64_t
                       .n_sessions = shape->n_sessions};
     const uint64_t parts[] = {plan->weights_resident, plan->host, plan->cache, plan->scratch, plan->exchange};
     for (size_t i = 0; i < NB_COUNT(parts); i++)
-        plan->total = sum(plan->total, parts[i]);
+        plan->total = nb_size_sum(plan->total, parts[i]);
     plan->kv_bytes_per_token = 2 * (uint64_t)model->config.n_layers * model->config.n_kv_heads *
                                nb_kv_vector_bytes(shape->kv, model->config.head_dim);
 }

@@ -74,9 +74,9 @@ static uint64_t sessions_bytes(const nb_session_buffers *b, uint32_t n_sessions)
 {
     const size_t sizes[] = {b->host.counted_bytes, b->cache.counted_bytes, b->scratch_arena.counted_bytes,
                             b->exchange.counted_bytes};
-    uint64_t sum = 0;
+    size_t sum = 0;
     for (size_t i = 0; i < NB_COUNT(sizes); i++)
-        sum = sum + sizes[i] < sum ? UINT64_MAX : sum + sizes[i];
+        sum = nb_size_sum(sum, sizes[i]);
     return nb_size_product(sum, n_sessions);
 }
 

@@ -93,6 +93,8 @@ static void sums_saturate(void **state)
     }
     assert_true(nb_size_product(SIZE_MAX / 2, 3) == SIZE_MAX);
     assert_int_equal(nb_size_product(12, 12), 144);
+    assert_true(nb_size_sum(SIZE_MAX - 3, 4) == SIZE_MAX);
+    assert_int_equal(nb_size_sum(12, 12), 24);
 }
 
 static void place_can_fail(void **state)
