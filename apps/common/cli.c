@@ -146,6 +146,12 @@ json_t *nb_json_real(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+json_t *nb_json_name(const char *name)
+{
+    json_t *string = json_string(name);
+    return string ? string : json_null();
+}
+
 double nb_now_s(void)
 {
     struct timespec now;

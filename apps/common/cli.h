@@ -42,6 +42,8 @@ int nb_out_flush(void);
 int nb_out_json(json_t *object);
 // A real, or null where JSON has no number for it.
 json_t *nb_json_real(double value);
+// A name of the file system, or null where its bytes are no UTF-8.
+json_t *nb_json_name(const char *name);
 
 double nb_now_s(void); // monotonic seconds
 // `seed`, or for UINT64_MAX (none given) a new one, short enough to be typed again.

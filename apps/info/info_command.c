@@ -37,7 +37,7 @@ static json_t *tensor_json(const nb_tensor_info *tensor)
     json_object_set_new(object, "name", json_string(tensor->name));
     json_object_set_new(object, "dtype", json_string(tensor->dtype));
     json_object_set_new(object, "shape", shape);
-    json_object_set_new(object, "file", json_string(tensor->file));
+    json_object_set_new(object, "file", nb_json_name(tensor->file));
     json_object_set_new(object, "begin", json_integer((json_int_t)tensor->begin));
     json_object_set_new(object, "end", json_integer((json_int_t)tensor->end));
     return object;
@@ -95,7 +95,7 @@ static int show_file(const info_args *args, const char *path, const nb_listing *
         return nb_out_flush();
     }
     json_t *object = json_object();
-    json_object_set_new(object, "file", json_string(path));
+    json_object_set_new(object, "file", nb_json_name(path));
     json_object_set_new(object, "weight_bytes", json_integer((json_int_t)total_bytes(listing)));
     json_object_set_new(object, "tensors", tensors_json(listing));
     return nb_out_json(object);
@@ -127,7 +127,7 @@ static int show_json(const char *directory, const nb_engine_info *info, const ch
         {"weight_bytes_per_token", info->weight_bytes_per_token},
     };
     json_t *object = json_object();
-    json_object_set_new(object, "directory", json_string(directory));
+    json_object_set_new(object, "directory", nb_json_name(directory));
     json_object_set_new(object, "family", json_string(info->family));
     json_object_set_new(object, "format", json_string(info->format));
     for (size_t i = 0; i < NB_COUNT_OF(numbers); i++)

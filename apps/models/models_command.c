@@ -107,8 +107,7 @@ static int print_table(const nb_model_table *table, const char *home, const char
 
 static json_t *text_or_null(const char *text)
 {
-    json_t *value = text[0] ? json_string(text) : NULL; // no string: bytes that are no UTF-8
-    return value ? value : json_null();
+    return text[0] ? nb_json_name(text) : json_null();
 }
 
 static json_t *time_json(time_t time)
@@ -137,7 +136,7 @@ static int print_json(const nb_model_table *table)
     for (size_t i = 0; i < table->n_rows && code == NB_EXIT_OK; i++) {
         const nb_model_row *row = &table->rows[i];
         json_t *object = json_object();
-        json_object_set_new(object, "name", json_string(row->repository));
+        json_object_set_new(object, "name", nb_json_name(row->repository));
         json_object_set_new(object, "commit", text_or_null(row->commit));
         json_object_set_new(object, "revisions", revisions_json(row->revisions));
         json_object_set_new(object, "format", text_or_null(row->format));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -117,6 +118,25 @@ static void info_describes_a_model(void **state)
         expect_keys(tensor, "name:s dtype:s shape:a file:s begin:i end:i");
     assert_true(i > 10);
     json_decref(lines);
+}
+
+// A link to the model whose name is no UTF-8: null stands where JSON cannot say it.
+static void a_name_that_is_no_text_is_null(void **state)
+{
+    (void)state;
+    char *link = app_temporary(), *target = realpath(model, NULL), name[256];
+    snprintf(name, sizeof name, "%s\xff", link);
+    assert_int_equal(symlink(target, name), 0);
+    json_t *directory = app_json_lines("info %s --json", name);
+    json_t *file = app_json_lines("info %s/model.safetensors --json", name);
+    assert_true(json_is_null(json_object_get(json_array_get(directory, 0), "directory")));
+    assert_true(json_is_null(json_object_get(json_array_get(file, 0), "file")));
+    json_decref(directory);
+    json_decref(file);
+    unlink(name);
+    unlink(link);
+    free(target);
+    free(link);
 }
 
 static void info_describes_a_file(void **state)
@@ -237,6 +257,7 @@ int main(void)
         cmocka_unit_test(run_prints_steps_and_a_finish),
         cmocka_unit_test(a_seed_repeats_an_answer),
         cmocka_unit_test(info_describes_a_model),
+        cmocka_unit_test(a_name_that_is_no_text_is_null),
         cmocka_unit_test(info_describes_a_file),
         cmocka_unit_test(bench_prints_every_measurement),
         cmocka_unit_test(bench_runs_a_shape_without_a_model),
