@@ -166,13 +166,17 @@ static int encode_all(eval_run *run)
     run->right = nb_alloc(task->n_problems * sizeof *run->right);
     for (size_t i = 0; i < task->n_problems; i++) {
         nb_error error = {0};
-        nb_status status = encode(run, task->problems[i].question, &run->prompts[n], &error);
+        nb_problem_text problem = task->problems[i];
+        nb_status status = encode(run, problem.question, &run->prompts[n], &error);
         if (status == NB_OK) {
-            task->problems[n++] = task->problems[i];
+            task->problems[i] = (nb_problem_text){0};
+            task->problems[n++] = problem;
             continue;
         }
         free(run->prompts[n].ids);
         run->prompts[n].ids = NULL;
+        if (status == NB_ERR_SYSTEM)
+            return nb_fail_error(status, &error);
         skip_problem(task, &task->problems[i], &error);
     }
     task->n_problems = n;

@@ -43,7 +43,7 @@ static const json_t *first_of(const json_t *object, const char *const keys[3])
     return NULL;
 }
 
-static bool fill(nb_problem_text *problem, const json_t *object, nb_error *error)
+static nb_status fill(nb_problem_text *problem, const json_t *object, nb_error *error)
 {
     static const char *const questions[] = {"question", "input", "problem"};
     static const char *const answers[] = {"answer", "target", "solution"};
@@ -51,26 +51,24 @@ static bool fill(nb_problem_text *problem, const json_t *object, nb_error *error
     if (!json_is_string(question) || json_string_length(question) == 0 ||
         strlen(json_string_value(question)) != json_string_length(question))
         return nb_error_set(error, NB_ERR_INPUT, "expected a text as question, input or problem, found %s",
-                            question ? "something else" : "none"),
-               false;
+                            question ? "something else" : "none");
     if (!read_answer(first_of(object, answers), problem->answer))
-        return nb_error_set(error, NB_ERR_INPUT, "expected a number as answer or target, found none"), false;
+        return nb_error_set(error, NB_ERR_INPUT, "expected a number as answer or target, found none");
     problem->question = nb_copy_text(json_string_value(question));
     problem->kind = json_is_string(kind) ? nb_copy_text(json_string_value(kind)) : NULL;
-    return true;
+    return NB_OK;
 }
 
-bool nb_problem_parse(nb_problem_text *problem, const char *line, size_t bytes, nb_error *error)
+nb_status nb_problem_parse(nb_problem_text *problem, const char *line, size_t bytes, nb_error *error)
 {
     json_t *object = NULL;
     *problem = (nb_problem_text){0};
     if (bytes > MAX_LINE_BYTES)
-        return nb_error_set(error, NB_ERR_INPUT, "expected at most %d bytes, found %zu", MAX_LINE_BYTES, bytes), false;
-    if (nb_json_parse(&object, line, bytes, MAX_VALUES, "line", error) != NB_OK)
-        return false;
-    bool is_filled = fill(problem, object, error);
+        return nb_error_set(error, NB_ERR_INPUT, "expected at most %d bytes, found %zu", MAX_LINE_BYTES, bytes);
+    NB_TRY(nb_json_parse(&object, line, bytes, MAX_VALUES, "line", error));
+    nb_status status = fill(problem, object, error);
     json_decref(object);
-    return is_filled;
+    return status;
 }
 
 void nb_problem_release(nb_problem_text *problem)
@@ -80,21 +78,25 @@ void nb_problem_release(nb_problem_text *problem)
     *problem = (nb_problem_text){0};
 }
 
-static void add_line(nb_task *task, const char *line, size_t bytes, size_t number)
+static nb_status add_line(nb_task *task, const char *line, size_t bytes, size_t number, nb_error *error)
 {
-    nb_error error = {0};
+    nb_error why = {0};
     nb_problem_text problem;
     if (strspn(line, " \t\r\n") >= bytes)
-        return;
-    if (!nb_problem_parse(&problem, line, bytes, &error)) {
+        return NB_OK;
+    nb_status status = nb_problem_parse(&problem, line, bytes, &why);
+    if (status == NB_ERR_INPUT) {
         if (task->n_skipped++ == 0)
-            (void)nb_error_set(&task->first_skipped, NB_ERR_INPUT, "line %zu: %s", number, error.text);
-        return;
+            (void)nb_error_set(&task->first_skipped, status, "line %zu: %s", number, why.text);
+        return NB_OK;
     }
+    if (status != NB_OK)
+        return nb_error_set(error, status, "line %zu: %s", number, why.text);
     problem.line = number;
     if ((task->n_problems & (task->n_problems + 1)) == 0) // room for a power of two, less one
         task->problems = nb_resize(task->problems, (2 * task->n_problems + 1) * sizeof *task->problems);
     task->problems[task->n_problems++] = problem;
+    return NB_OK;
 }
 
 nb_status nb_task_read(nb_task *task, const char *path, size_t limit, nb_error *error)
@@ -103,15 +105,16 @@ nb_status nb_task_read(nb_task *task, const char *path, size_t limit, nb_error *
     size_t bytes, number = 0;
     *task = (nb_task){0};
     NB_TRY(nb_file_read(path, MAX_FILE_BYTES, &text, &bytes, error));
-    for (const char *line = text, *end = text + bytes; line < end && task->n_problems < limit;) {
+    nb_status status = NB_OK;
+    for (const char *line = text, *end = text + bytes; status == NB_OK && line < end && task->n_problems < limit;) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         stop = stop ? stop : end;
-        add_line(task, line, (size_t)(stop - line), ++number);
+        status = add_line(task, line, (size_t)(stop - line), ++number, error);
         line = stop + 1;
     }
     free(text);
-    if (task->n_problems)
-        return NB_OK;
+    if (status != NB_OK || task->n_problems)
+        return status;
     return nb_error_set(error, NB_ERR_INPUT, "%s: expected problems, a JSON object a line, found none%s%s", path,
                         task->n_skipped ? "; " : "", task->n_skipped ? task->first_skipped.text : "");
 }

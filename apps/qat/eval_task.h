@@ -22,11 +22,13 @@ typedef struct nb_task {
     nb_error first_skipped; // why the first of them is none
 } nb_task;
 
-// One line. False with the reason in `error` (not naming the line); nothing is kept then.
-bool nb_problem_parse(nb_problem_text *problem, const char *line, size_t bytes, nb_error *error);
+// One line. NB_ERR_INPUT with the reason in `error` (not naming the line), NB_ERR_SYSTEM; nothing is kept then.
+nb_status nb_problem_parse(nb_problem_text *problem, const char *line, size_t bytes, nb_error *error)
+    __attribute__((warn_unused_result));
 void nb_problem_release(nb_problem_text *problem);
 
-// The first `limit` problems of a file. NB_ERR_INPUT (cannot be read, no problem in it), NB_ERR_SYSTEM.
+// The first `limit` problems of a file, to be released in any case. NB_ERR_INPUT (cannot be read, no problem in it),
+// NB_ERR_SYSTEM.
 nb_status nb_task_read(nb_task *task, const char *path, size_t limit, nb_error *error)
     __attribute__((warn_unused_result));
 void nb_task_release(nb_task *task);

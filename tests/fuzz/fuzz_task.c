@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)nb_answers_equal(answer, answer);
     nb_problem_text problem;
     nb_error error = {0};
-    if (nb_problem_parse(&problem, text, size, &error)) {
+    if (nb_problem_parse(&problem, text, size, &error) == NB_OK) {
         if (!problem.question[0] || !problem.answer[0])
             abort();
         nb_problem_release(&problem);
