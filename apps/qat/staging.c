@@ -124,18 +124,17 @@ static nb_status take_directory(nb_staging *staging, nb_error *error)
     if (!is_new && errno != EEXIST)
         return nb_path_error("write", staging->final_path, errno, error);
     staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (staging->fd < 0)
-        return nb_path_error("write", staging->path, errno, error);
-    int reason = flock(staging->fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    bool has_failed = staging->fd < 0 || flock(staging->fd, LOCK_EX | LOCK_NB) != 0 || fstat(staging->fd, &here) != 0;
+    int reason = has_failed ? errno : 0;
     // The name may have been moved away between open and lock by a process that finished just now.
-    if (reason == 0 && fstat(staging->fd, &here) == 0 && lstat(staging->path, &there) == 0 &&
-        here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+    if (reason == 0 && lstat(staging->path, &there) == 0 && here.st_ino == there.st_ino && here.st_dev == there.st_dev)
         return NB_OK;
-    close(staging->fd);
+    if (staging->fd >= 0)
+        close(staging->fd);
     if (reason && reason != EWOULDBLOCK) {
         if (is_new)
             rmdir(staging->path);
-        return nb_path_error("lock", staging->path, reason, error);
+        return nb_path_error(staging->fd < 0 ? "write" : "lock", staging->path, reason, error);
     }
     return nb_error_set(error, NB_ERR_INPUT,
                         "cannot write %s%s; another process is writing it; try again when it is done",
