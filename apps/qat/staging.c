@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "apps/common/unfinished.h"
+#include "apps/qat/folder_lock.h"
 #include "platform/path.h"
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
@@ -116,31 +116,6 @@ nb_status nb_staging_check_source(const char *source, const char *directory, nb_
     return NB_OK;
 }
 
-// Creates or takes over the hidden directory and locks it.
-static nb_status take_directory(nb_staging *staging, nb_error *error)
-{
-    struct stat here, there;
-    bool is_new = mkdir(staging->path, 0777) == 0;
-    if (!is_new && errno != EEXIST)
-        return nb_path_error("write", staging->final_path, errno, error);
-    staging->fd = open(staging->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool has_failed = staging->fd < 0 || flock(staging->fd, LOCK_EX | LOCK_NB) != 0 || fstat(staging->fd, &here) != 0;
-    int reason = has_failed ? errno : 0;
-    // The name may have been moved away between open and lock by a process that finished just now.
-    if (reason == 0 && lstat(staging->path, &there) == 0 && here.st_ino == there.st_ino && here.st_dev == there.st_dev)
-        return NB_OK;
-    if (staging->fd >= 0)
-        close(staging->fd);
-    if (reason && reason != EWOULDBLOCK) {
-        if (is_new)
-            rmdir(staging->path);
-        return nb_path_error(staging->fd < 0 ? "write" : "lock", staging->path, reason, error);
-    }
-    return nb_error_set(error, NB_ERR_INPUT,
-                        "cannot write %s%s; another process is writing it; try again when it is done",
-                        nb_path_dots(staging->final_path), nb_path_tail(staging->final_path));
-}
-
 // What a killed process left behind.
 static int empty_directory(const char *path)
 {
@@ -171,7 +146,7 @@ nb_status nb_staging_open(nb_staging *staging, const char *directory, bool may_r
     if (status == NB_OK)
         status = check_final(staging, error);
     if (status == NB_OK)
-        status = take_directory(staging, error);
+        status = nb_folder_lock(&staging->fd, staging->path, O_NOFOLLOW, staging->final_path, error);
     if (status != NB_OK) {
         memset(staging, 0, sizeof *staging);
         return status;

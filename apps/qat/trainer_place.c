@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "apps/common/unfinished.h"
+#include "apps/qat/folder_lock.h"
 #include "apps/qat/trainer.h"
 #include "platform/path.h"
 
@@ -47,21 +45,8 @@ static void close_unfinished(void *place)
 
 nb_status nb_train_place_open(nb_train_place *place, const char *out, nb_error *error)
 {
-    struct stat here, there;
     NB_TRY(name_files(place, out, error));
-    if (mkdir(place->path, 0777) != 0 && errno != EEXIST)
-        return nb_path_error("write", out, errno, error);
-    place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (place->fd < 0)
-        return nb_path_error("write", place->path, errno, error);
-    // The folder may have been removed between open and lock by a process that finished just now.
-    if (flock(place->fd, LOCK_EX | LOCK_NB) != 0 || fstat(place->fd, &here) != 0 || stat(place->path, &there) != 0 ||
-        here.st_ino != there.st_ino || here.st_dev != there.st_dev) {
-        close(place->fd);
-        return nb_error_set(error, NB_ERR_INPUT,
-                            "cannot train in %s%s; another process does; try again when it is done",
-                            nb_path_dots(place->path), nb_path_tail(place->path));
-    }
+    NB_TRY(nb_folder_lock(&place->fd, place->path, 0, place->path, error));
     place->is_open = true;
     nb_unfinished_add(close_unfinished, place);
     remove_leftovers(place);
