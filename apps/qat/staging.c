@@ -209,8 +209,8 @@ nb_status nb_staging_publish(nb_staging *staging, nb_error *error)
 
 void nb_staging_discard(nb_staging *staging)
 {
-    if (staging->path[0])
-        remove_tree(staging->path);
+    if (staging->path[0] && remove_tree(staging->path) != 0)
+        remove_tree(staging->path); // what was short may be there by now; else the next run removes it
     if (staging->final_path[0])
         close(staging->fd);
     nb_unfinished_remove(staging);
