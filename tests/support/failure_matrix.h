@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes every call that an operation asks of the system fail once, kind by kind, and looks at what is left: a clean
 // error or the result of an undisturbed run; the same descriptors, threads and mappings as before; no memory leaked,
-// where LeakSanitizer is there to tell. Takes a sample of the calls; with NB_FAULTS=all in the environment every one (of
-// a command under a sanitizer every sixteenth).
+// where LeakSanitizer is there to tell. Takes a sample of the calls; with NB_FAULTS=all in the environment every one
+// (of a command under a sanitizer every sixteenth).
 #ifndef NB_TESTS_SUPPORT_FAILURE_MATRIX_H
 #define NB_TESTS_SUPPORT_FAILURE_MATRIX_H
 
