@@ -100,7 +100,7 @@ static nb_status run_step(nb_trainer *t, nb_error *error)
 }
 
 // Cross-entropy on the evaluation traces, in the order of their file. An interrupt leaves it undone.
-static void evaluate(nb_trainer *t)
+static nb_status evaluate(nb_trainer *t, nb_error *error)
 {
     nb_train_sums sums = {0};
     nb_trace_packer packer;
@@ -120,9 +120,15 @@ static void evaluate(nb_trainer *t)
     nb_trace_packer_free(&packer);
     free(documents);
     if (nb_stop_requested())
-        return;
-    t->eval_loss = sums.ce / (double)sums.n_targets;
+        return NB_OK;
+    double ce = sums.ce / (double)sums.n_targets;
+    if (!isfinite(ce))
+        return nb_error_set(error, NB_ERR_SYSTEM,
+                            "evaluation after step %" PRIu64 ": expected a finite loss, found %g; try a lower --lr",
+                            t->step, ce);
+    t->eval_loss = ce;
     nb_trainer_log_eval(t, &sums);
+    return NB_OK;
 }
 
 // ---- the training -------------------------------------------------------------------------------------------------
@@ -148,7 +154,7 @@ nb_status nb_trainer_run(nb_trainer *t, nb_error *error)
     while (status == NB_OK && t->step < end && !nb_stop_requested()) {
         status = run_step(t, error);
         if (status == NB_OK && t->options.eval_traces && (t->step % t->eval_every == 0 || t->step == t->n_steps))
-            evaluate(t);
+            status = evaluate(t, error);
         if (status == NB_OK)
             save_meanwhile(t);
     }

@@ -188,6 +188,9 @@ static void a_loss_that_is_not_finite_ends_the_training(void **state)
     assert_int_equal(run("sft --model MODEL --traces t.jsonl --batch 2 --steps 60 --schedule constant --lr 10 "
                          "--clip 0 --beta2 0 --epsilon 1e-30 --weight-decay 10 --out part"),
                      NB_EXIT_FAILED);
+    assert_int_equal(run("sft --model MODEL --traces t.jsonl --batch 2 --steps 60 --schedule constant --lr 10 "
+                         "--clip 0 --weight-decay 10 --out part --eval-traces t.jsonl --eval-every 1 --log log"),
+                     NB_EXIT_FAILED);
     assert_false(exists("part"));
 }
 
