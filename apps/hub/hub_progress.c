@@ -325,7 +325,7 @@ void nb_hub_progress_note(nb_hub_progress *progress, const char *format, ...)
         clear_lines(progress);
         nb_note("%s", text);
     } else {
-        emit(progress, json_pack("{s:s, s:s}", "event", "note", "text", text));
+        emit(progress, json_pack("{s:s, s:o}", "event", "note", "text", nb_json_name(text)));
     }
     pthread_mutex_unlock(&progress->lock);
 }

@@ -264,11 +264,11 @@ static int tell_done(pull *p)
     else
         nb_hub_snapshot_path(path, p->place.root, p->commit);
     if (p->args->is_json)
-        return nb_hub_progress_event(p->progress,
-                                     json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "event", "done", "path", path,
-                                               "repository", p->args->name.repository, "commit", p->commit, "files",
-                                               (json_int_t)p->plan.n_files, "bytes", (json_int_t)p->plan.total_bytes,
-                                               "fetched_bytes", (json_int_t)p->fetched_bytes));
+        return nb_hub_progress_event(
+            p->progress,
+            json_pack("{s:s, s:o, s:s, s:s, s:I, s:I, s:I}", "event", "done", "path", nb_json_name(path), "repository",
+                      p->args->name.repository, "commit", p->commit, "files", (json_int_t)p->plan.n_files, "bytes",
+                      (json_int_t)p->plan.total_bytes, "fetched_bytes", (json_int_t)p->fetched_bytes));
     puts(path);
     return nb_out_flush();
 }

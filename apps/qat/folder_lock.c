@@ -16,10 +16,9 @@ static int lock(int fd, const char *path, int flags)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 || fstat(fd, &here) != 0)
         return errno;
     // The name may have been moved away between open and lock by a process that finished just now.
-    if (fstatat(AT_FDCWD, path, &there, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) != 0 ||
-        here.st_ino != there.st_ino || here.st_dev != there.st_dev)
-        return EWOULDBLOCK;
-    return 0;
+    if (fstatat(AT_FDCWD, path, &there, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) != 0)
+        return errno == ENOENT ? EWOULDBLOCK : errno;
+    return here.st_ino == there.st_ino && here.st_dev == there.st_dev ? 0 : EWOULDBLOCK;
 }
 
 nb_status nb_folder_lock(int *fd, const char *path, int flags, const char *shown, nb_error *error)

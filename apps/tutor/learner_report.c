@@ -157,8 +157,10 @@ static int write_file(nb_learners *learners, const char *learner, const char *pa
     if (!file) {
         int code =
             nb_fail(NB_EXIT_FAILED, "cannot write %.300s: %s", path, is_special ? "not a file" : strerror(errno));
-        if (descriptor >= 0)
+        if (descriptor >= 0) {
+            close(descriptor);
             unlink(temporary);
+        }
         return code;
     }
     int code = write_csv(learners, learner, file);
