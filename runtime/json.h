@@ -12,7 +12,7 @@
 // keys, anything but white space after the object, nesting over NB_LIMIT_JSON_DEPTH, more than `max_values` values
 // (counted before anything is allocated, so a hostile file cannot cost more than about 250 bytes for each).
 // `file` names the source in errors. The caller releases `*root` with json_decref. NB_ERR_INPUT; NB_ERR_SYSTEM for lack
-// of memory.
+// of memory. (jansson takes that for a syntax error in some places, so it is asked a second time.)
 NB_MUST_USE nb_status nb_json_parse(json_t **root, const char *text, size_t bytes, size_t max_values, const char *file,
                                     nb_error *error);
 

@@ -243,12 +243,34 @@ static void a_file_gets_json_lines(void **state)
     release(&w);
 }
 
+static void note_half_a_letter(world *w, nb_hub_progress *progress)
+{
+    (void)w;
+    nb_hub_progress_note(progress, "%.1s", "\xc3\xa9");
+}
+
+// JSON cannot say it; the pull goes on.
+static void a_note_that_is_no_text_is_null(void **state)
+{
+    (void)state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    play_on(NULL, fileno(file), false, note_half_a_letter);
+    rewind(file);
+    json_t *event = json_loadf(file, JSON_REJECT_DUPLICATES, NULL);
+    assert_string_equal(json_string_value(json_object_get(event, "event")), "note");
+    assert_true(json_is_null(json_object_get(event, "text")));
+    json_decref(event);
+    fclose(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_terminal_sees_lines_that_never_fall_back),
         cmocka_unit_test(the_rate_is_of_what_comes),
         cmocka_unit_test(a_file_gets_json_lines),
+        cmocka_unit_test(a_note_that_is_no_text_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
