@@ -226,7 +226,7 @@ asan: ## unit tests with the address and undefined-behaviour sanitizers
 	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 
 tsan: ## unit tests with the thread sanitizer
-	@NB_SOAK_TOKENS=1000 $(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
+	@NB_SOAK_TOKENS=2000 $(AGAIN) BUILD=$(BUILD)-tsan OPT="-O1 -g" SANITIZE="-fsanitize=thread" TEST_SECONDS=1200 unit
 
 SOAK_TOKENS ?= 100000
 soak: ## SOAK_TOKENS (100000) through full rings, checked against fresh computations

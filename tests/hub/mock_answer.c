@@ -133,17 +133,21 @@ static bool is_refused(mock_entry *entry, struct MHD_Connection *connection, con
                        bool has_name, enum MHD_Result *result)
 {
     char message[512];
+    pthread_mutex_lock(&entry->hub->lock); // a test may change the repository between two pulls
     reader who = reader_of(connection, entry->hub, repo);
+    bool is_private = repo && repo->is_private && who != READER_OWNER;
+    bool is_gated = repo && repo->is_gated && (who != READER_OWNER || !repo->is_accepted);
+    pthread_mutex_unlock(&entry->hub->lock);
     if (who == READER_INVALID)
         *result = refuse(entry, connection, 401, NULL, "Invalid credentials in Authorization header");
-    else if (!has_name || (repo && repo->is_private && who != READER_OWNER))
+    else if (!has_name || is_private)
         *result = who == READER_ANONYMOUS
                       ? refuse(entry, connection, 401, "RepoNotFound", "Invalid username or password.")
                       : refuse(entry, connection, 404, "RepoNotFound", "Repository not found");
     else if (!repo) {
         snprintf(message, sizeof message, "Invalid rev id: %.200s", t->revision);
         *result = refuse(entry, connection, 404, "RevisionNotFound", message);
-    } else if (repo->is_gated && t->route == ROUTE_RESOLVE && (who != READER_OWNER || !repo->is_accepted)) {
+    } else if (is_gated && t->route == ROUTE_RESOLVE) {
         snprintf(message, sizeof message,
                  who == READER_ANONYMOUS ? "Access to model %s is restricted. You must have access to it and be "
                                            "authenticated to access it. Please log in."

@@ -84,7 +84,9 @@ void mock_repo_tag(mock_repo *repo, const char *tag)
 {
     if (repo->n_tags == MOCK_MAX_TAGS)
         mock_die("too many tags");
+    pthread_mutex_lock(&repo->hub->lock);
     snprintf(repo->tags[repo->n_tags++], sizeof repo->tags[0], "%s", tag);
+    pthread_mutex_unlock(&repo->hub->lock);
 }
 
 static void free_item(mock_item *item)
@@ -156,15 +158,19 @@ void mock_repo_put_folder(mock_repo *repo, const char *folder)
 
 void mock_repo_make_private(mock_repo *repo, const char *token)
 {
+    pthread_mutex_lock(&repo->hub->lock);
     snprintf(repo->token, sizeof repo->token, "%s", token);
     repo->is_private = true;
+    pthread_mutex_unlock(&repo->hub->lock);
 }
 
 void mock_repo_make_gated(mock_repo *repo, const char *token, bool is_accepted)
 {
+    pthread_mutex_lock(&repo->hub->lock);
     snprintf(repo->token, sizeof repo->token, "%s", token);
     repo->is_gated = true;
     repo->is_accepted = is_accepted;
+    pthread_mutex_unlock(&repo->hub->lock);
 }
 
 void mock_repo_free_all(mock_repo *repo)

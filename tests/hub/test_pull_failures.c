@@ -359,6 +359,10 @@ static void each_call_fails_once(void **state)
         {"pull --verify", pull_once, before_verify, after_verify, true, true, true},
         {"pull --to", pull_once, before_directory, after_directory, true, true, true},
     };
+#ifdef __SANITIZE_THREAD__
+    fputs("# skipped: the thread sanitizer has a thread of its own\n", stderr);
+    skip();
+#endif
     static const char *const unset[] = {"HF_TOKEN",   "HF_HUB_CACHE", "HF_HUB_OFFLINE", "http_proxy",
                                         "HTTP_PROXY", "ALL_PROXY",    "all_proxy"};
     char home[600];
