@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apps/common/growing_text.h"
+#include "apps/common/interrupt.h"
 #include "apps/common/option_table.h"
 #include "apps/common/unfinished.h"
 #include "apps/qat/qat_commands.h"
@@ -106,6 +107,8 @@ static nb_status write_all(nb_problems *problems, const traces_options *options,
 {
     for (uint64_t i = 0; i < options->n; i++) {
         nb_problem problem;
+        if (nb_interrupt_pending())
+            return nb_error_set(error, NB_ERR_STOPPED, "interrupted");
         if (!nb_problems_next(problems, &problem))
             return nb_error_set(error, NB_ERR_INPUT, "no problem of these kinds at level %u; try another level",
                                 problems->level);
@@ -124,6 +127,7 @@ static nb_status write_file(nb_problems *problems, const traces_options *options
     nb_writer file;
     NB_TRY(nb_writer_open(&file, options->out, error));
     nb_unfinished_add(abort_writer, &file);
+    nb_interrupt_watch(NULL, true); // Ctrl-C leaves no half of a file
     nb_status status = write_all(problems, options, &file, error);
     if (status == NB_OK)
         status = nb_writer_commit(&file, error);

@@ -65,6 +65,17 @@ if [ -w /dev/full ]; then
     done
 fi
 
+"$nibble-qat" traces -n 50000000 --out "$work/never" >"$work/out" 2>"$work/err" &
+pid=$!
+for _ in $(seq 400); do
+    ls "$work"/never* >/dev/null 2>&1 && break
+    sleep 0.05
+done
+kill -INT "$pid"
+wait_for_it
+check "an interrupt ends traces (exit 130, found $code)" test $code -eq 130
+check 'and leaves no half of a file' sh -c "! ls '$work'/never* 2>/dev/null"
+
 ends 0 'doctor' "$nibble" doctor --quick
 says 'doctor: the op tables' 'scalar'
 finish
