@@ -60,10 +60,12 @@ static size_t first_length(size_t longest)
 
 static json_t *load(const char *text, size_t bytes, size_t longest, json_error_t *detail)
 {
-    size_t n_first = longest < SIZE_MAX / 16 ? first_length(longest) : longest;
-    size_t n_before = sizeof head - 1 + n_first + sizeof middle - 1, n_all = n_before + bytes + sizeof tail;
     memset(detail, 0, sizeof *detail); // no text: out of memory
-    char *larger = longest < SIZE_MAX / 16 ? malloc(n_all + 4 * n_first) : NULL;
+    if (longest >= SIZE_MAX / 16)
+        return NULL;
+    size_t n_first = first_length(longest), n_before = sizeof head - 1 + n_first + sizeof middle - 1;
+    size_t n_all = n_before + bytes + sizeof tail;
+    char *larger = malloc(n_all + 4 * n_first);
     char *document = larger ? realloc(larger, n_all) : NULL; // what this gives back is there when the buffer grows
     if (!document) {
         free(larger);

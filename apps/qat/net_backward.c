@@ -58,7 +58,6 @@ static void ffn_tile(void *context, uint32_t tile, uint32_t worker)
     float *in = nb_net_operand_place(net, worker, &net->in_down, begin);
     nb_net_ffn_rows(net, worker, ffn, n, NULL, in);
     nb_net_operands(net, in, &net->in_down, begin, n);
-    nb_net_operands(net, dx, &net->dx, begin, n);
     nb_net_product_back(net, worker, &layer->down, &net->dx, begin, n, w->wide);
     for (size_t i = 0; i < n; i++)
         net->grad.swiglu_backward(ffn + i * 2 * f, ffn + i * 2 * f + f, w->wide + i * f, f, d_ffn + i * 2 * f,
@@ -66,13 +65,11 @@ static void ffn_tile(void *context, uint32_t tile, uint32_t worker)
     in = nb_net_operand_place(net, worker, &net->in_gate_up, begin);
     nb_net_input_rows(net, worker, x_mid, &layer->mlp_norm, n, NULL, in);
     nb_net_operands(net, in, &net->in_gate_up, begin, n);
-    nb_net_operands(net, d_ffn, &net->d_gate_up, begin, n);
     nb_net_product_back(net, worker, &layer->gate_up, &net->d_gate_up, begin, n, w->a);
     through_norm(net, &layer->mlp_norm, x_mid, w->a, dx, n, dx_mid, partials);
     in = nb_net_operand_place(net, worker, &net->in_o, begin);
     nb_net_mixed_rows(net, worker, mixed, n, NULL, in);
     nb_net_operands(net, in, &net->in_o, begin, n);
-    nb_net_operands(net, dx_mid, &net->dx_mid, begin, n);
     nb_net_product_back(net, worker, &layer->o, &net->dx_mid, begin, n, d_mixed);
     for (size_t i = 0; i < n; i++)
         for (uint32_t h = 0; h < config->n_heads; h++) {
@@ -125,7 +122,6 @@ static void qkv_tile(void *context, uint32_t tile, uint32_t worker)
     sum_bias(net, &layer->qkv, d_qkv, n, partials);
     nb_net_input_rows(net, worker, x, &layer->attention_norm, n, NULL, in);
     nb_net_operands(net, in, &net->in_qkv, begin, n);
-    nb_net_operands(net, d_qkv, &net->d_qkv, begin, n);
     nb_net_product_back(net, worker, &layer->qkv, &net->d_qkv, begin, n, a);
     through_norm(net, &layer->attention_norm, x, a, nb_net_row(net->dx_mid.f32, begin, d), n,
                  nb_net_row(net->dx_in, begin, d), partials);

@@ -70,6 +70,7 @@ void nb_net_product_back(const nb_net *net, uint32_t worker, const nb_net_linear
     if (linear->bf16)
         weights = linear->bf16;
     float *sums = lacks_g(net) ? net->workers[worker].spare : dx;
+    nb_net_operands(net, dy->f32 + begin * dy->n_cols, dy, begin, n_rows);
     nb_product(net->options.products, n_rows, linear->n_cols, linear->n_rows, nb_net_operand_at(dy, begin, 0),
                (nb_const_matrix){weights, linear->n_cols}, false, (nb_matrix){sums, linear->n_cols});
     if (sums != dx)

@@ -171,7 +171,7 @@ void nb_net_operands(const nb_net *net, const float *rows, const nb_net_matrix *
 // y = x W^T (+ y) + bias. Where products are bf16 and the net is quantised, x lacks the worker's factors.
 void nb_net_product(const nb_net *net, uint32_t worker, const nb_net_linear *linear, const float *x, uint32_t n_rows,
                     bool add, float *y);
-// dx = dy W of rows of dy from `begin` on, of which nb_net_operands has been called.
+// dx = dy W of rows of dy from `begin` on, whose f32 are there; what products read of them is made too.
 void nb_net_product_back(const nb_net *net, uint32_t worker, const nb_net_linear *linear, const nb_net_matrix *dy,
                          size_t begin, uint32_t n_rows, float *dx);
 
